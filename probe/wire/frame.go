@@ -1,0 +1,118 @@
+// Package wire is what probe and plugin say to each other, and what a tape
+// holds: frames, their limits, and how they become bytes. FORMAT.md describes
+// the format for readers in other languages.
+package wire
+
+import (
+	"time"
+
+	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/event"
+)
+
+// Protocol is the version of the frames. Plugin and probe must agree on it;
+// within one version changes only add.
+const Protocol = 1
+
+// Frame is one message. Exactly one of the pointers is set; a frame of a kind
+// this build does not know has none and is passed over. Frames from the probe
+// carry a sequence number that starts at 1 and has no holes.
+type Frame struct {
+	Seq uint64 `json:"seq,omitempty"`
+
+	// From the probe.
+	Hello *Hello       `json:"hello,omitempty"`
+	Gap   *Gap         `json:"gap,omitempty"`
+	Event *event.Event `json:"event,omitempty"`
+	Beat  *Beat        `json:"beat,omitempty"`
+	Pong  *Pong        `json:"pong,omitempty"`
+	Bye   *Bye         `json:"bye,omitempty"`
+
+	// From the plugin.
+	Start *Start `json:"start,omitempty"`
+	Ping  *Ping  `json:"ping,omitempty"`
+	Stop  *Stop  `json:"stop,omitempty"`
+}
+
+// Start is the first frame of the plugin. Until it arrives with the right
+// token the probe says nothing.
+type Start struct {
+	Protocol  int      `json:"protocol"`
+	Build     string   `json:"build"`
+	Token     string   `json:"token"`
+	Node      string   `json:"node"`                // metadata.name of the node the probe runs on
+	Observers []string `json:"observers,omitempty"` // names; none means all
+	Scope     Scope    `json:"scope"`
+}
+
+// Scope is what the run is about.
+type Scope struct {
+	PodUIDs []string `json:"podUIDs,omitempty"` // none means every pod of the node
+}
+
+// Hello answers Start.
+type Hello struct {
+	Protocol int              `json:"protocol"`
+	Build    string           `json:"build"`
+	Node     string           `json:"node"`
+	BootID   string           `json:"bootID"`
+	Kernel   string           `json:"kernel"`
+	Arch     string           `json:"arch"`
+	Specs    []observers.Spec `json:"specs"`
+	Clock    Clock            `json:"clock"`
+}
+
+// Clock reads both clocks of a node at one moment.
+type Clock struct {
+	Wall time.Time     `json:"wall"`
+	Boot time.Duration `json:"boot"` // since boot, suspend included (CLOCK_BOOTTIME), ns
+}
+
+// Gap says that something cannot be seen, and why.
+type Gap struct {
+	Observer string         `json:"observer"`
+	Need     observers.Need `json:"need"`
+	Why      string         `json:"why"`
+}
+
+// Beat shows that the probe lives, what it costs and what it lost.
+type Beat struct {
+	Clock     Clock                      `json:"clock"`
+	Observers map[string]observers.Stats `json:"observers"`
+	Dropped   uint64                     `json:"dropped"` // events the probe itself had to drop
+	CPU       time.Duration              `json:"cpu"`     // CPU time of the probe process so far, ns
+	RSS       uint64                     `json:"rss"`     // resident bytes of the probe process
+}
+
+// Ping asks for a Pong; the probe ends itself when none comes for a while.
+type Ping struct {
+	Sent time.Time `json:"sent"`
+}
+
+// Pong returns the ping's stamp with the probe's own, from which the plugin
+// bounds the offset between the clocks.
+type Pong struct {
+	Echo     time.Time `json:"echo"`
+	Received time.Time `json:"received"`
+	Sent     time.Time `json:"sent"`
+}
+
+// Stop ends the run; the probe answers with its last Beat and Bye.
+type Stop struct{}
+
+// Bye is the last frame of a probe.
+type Bye struct {
+	Reason string `json:"reason"`
+}
+
+// Source tells where frames came from.
+type Source struct {
+	Name string         `json:"name"` // "node/NAME" or "api"
+	Side observers.Side `json:"side"`
+}
+
+// Sourced is a frame with its source, as the stages behind the stream pass it.
+type Sourced struct {
+	Source Source `json:"source"`
+	Frame
+}
