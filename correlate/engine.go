@@ -1,0 +1,136 @@
+// Package correlate is the engine: from the facts of a window to a story. It
+// is pure: no clock, no I/O, and the same facts in any order of arrival give
+// the same story.
+package correlate
+
+import (
+	"slices"
+
+	"github.com/yairfalse/tapio/correlate/finding"
+	memoryrules "github.com/yairfalse/tapio/correlate/rules/memory"
+	"github.com/yairfalse/tapio/correlate/story"
+	"github.com/yairfalse/tapio/correlate/symptoms"
+	"github.com/yairfalse/tapio/correlate/window"
+	"github.com/yairfalse/tapio/observers/event"
+)
+
+// Rule proposes hypotheses of one cause.
+type Rule struct {
+	Cause  finding.Cause
+	Doc    string          // one sentence: what it says and what decides
+	Rivals []finding.Cause // the causes it must be told from
+	Eval   func(*window.Window) []finding.Hypothesis
+	Refute func(*window.Window) []finding.Rival // what excludes the cause for the target, nil when nothing can
+}
+
+// Rules lists every cause the engine can name, beside "none".
+func Rules() []Rule {
+	return []Rule{
+		{
+			Cause: memoryrules.LimitOOM, Eval: memoryrules.EvalLimitOOM, Refute: memoryrules.RefuteLimitOOM,
+			Doc:    "A container reached its own or its pod's memory limit and the kernel killed it: the kernel's report of the kill names the limit, or the runtime saw the OOM flag on a container that has one.",
+			Rivals: []finding.Cause{memoryrules.LimitTooSmall, "memory/node-oom", "memory/evicted", "exit/killed-after-grace"},
+		},
+		{
+			Cause: memoryrules.LimitTooSmall, Eval: memoryrules.EvalLimitTooSmall,
+			Doc:    "The memory limit cannot hold even what the container needs to start: no known instance outlived its start, or the runtime's own init was killed.",
+			Rivals: []finding.Cause{memoryrules.LimitOOM},
+		},
+	}
+}
+
+// None is the verdict that nothing is wrong.
+const None finding.Cause = "none"
+
+// Explain weighs every rule and writes the story.
+func Explain(w *window.Window) *story.Story {
+	wrong := symptoms.Of(w)
+	var hs []finding.Hypothesis
+	for _, r := range Rules() {
+		for _, h := range r.Eval(w) {
+			if relevant(w, h.Entity) {
+				hs = append(hs, h)
+			}
+		}
+	}
+	finding.Rank(hs)
+	hs = fold(w, hs)
+	open := unexplained(wrong, hs)
+	return story.Build(decide(w, wrong, hs, open))
+}
+
+// reach is how many calls away from the target a cause may lie.
+const reach = 3
+
+// relevant tells whether an entity belongs to the target or to something the
+// target depends on.
+func relevant(w *window.Window, k event.Key) bool {
+	pod, ok := w.Graph.PodOf(k)
+	if !ok {
+		return true
+	}
+	frontier := w.Target.Pods
+	seen := map[event.Key]bool{}
+	for range reach + 1 {
+		if slices.Contains(frontier, pod) {
+			return true
+		}
+		var next []event.Key
+		for _, p := range frontier {
+			for _, callee := range w.Graph.Callees(p) {
+				if !seen[callee] {
+					seen[callee] = true
+					next = append(next, callee)
+				}
+			}
+		}
+		frontier = next
+	}
+	return false
+}
+
+// fold keeps one hypothesis for the same cause in the same container of
+// several pods of one workload: the best, which says whom else it befell.
+func fold(w *window.Window, ranked []finding.Hypothesis) []finding.Hypothesis {
+	type twin struct {
+		cause     finding.Cause
+		workload  event.Key
+		container string
+	}
+	var out []finding.Hypothesis
+	at := map[twin]int{}
+	for _, h := range ranked {
+		wl, ok := w.Graph.WorkloadOf(h.Entity)
+		if !ok {
+			out = append(out, h)
+			continue
+		}
+		t := twin{h.Cause, wl, w.Graph.Name(h.Entity).Container}
+		i, seen := at[t]
+		if !seen {
+			at[t] = len(out)
+			out = append(out, h)
+			continue
+		}
+		lead := out[i]
+		lead.Affected = append(slices.Clone(lead.Affected), h.Entity)
+		if h.Since.Before(lead.Since) {
+			lead.Since = h.Since
+		}
+		mine, also := lead.Explains, h.Explains
+		lead.Explains = func(s finding.Symptom) bool { return mine(s) || also(s) }
+		out[i] = lead
+	}
+	return out
+}
+
+// unexplained lists the symptoms that no supported hypothesis accounts for.
+func unexplained(wrong []finding.Symptom, hs []finding.Hypothesis) []finding.Symptom {
+	var out []finding.Symptom
+	for _, s := range wrong {
+		if !slices.ContainsFunc(hs, func(h finding.Hypothesis) bool { return h.Explains(s) }) {
+			out = append(out, s)
+		}
+	}
+	return out
+}

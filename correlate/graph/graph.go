@@ -1,0 +1,308 @@
+// Package graph holds who belongs to whom and who calls whom, as the facts
+// tell it: pods and their workloads, containers and their instances, Services
+// and the pods behind them, and pods that name a Service.
+package graph
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/yairfalse/tapio/observers/event"
+	"github.com/yairfalse/tapio/observers/lifecycle"
+	"github.com/yairfalse/tapio/observers/services"
+)
+
+// Graph is built once from ordered facts and then only read.
+type Graph struct {
+	pods       map[string]*pod // by uid
+	containers map[event.Key]*container
+	instances  map[string]event.Key         // runtime container id → container
+	selected   map[event.Key][]event.Key    // service → pods behind it
+	selecting  map[event.Key][]event.Key    // pod → services that select it
+	naming     map[event.Key][]event.Key    // service → pods that name it
+	owned      map[event.Key][]event.Key    // workload → pods
+	workloads  map[event.Key]WorkloadFields // by key
+}
+
+type pod struct {
+	namespace, name string
+	workload, node  event.Key
+	containers      []event.Key
+}
+
+type container struct {
+	name  string
+	limit int64
+}
+
+// WorkloadFields is what is known of a workload.
+type WorkloadFields struct {
+	Desired, Available int64
+	Revision           string
+	Known              bool // Desired and Available were told
+}
+
+// Build reads facts in their final order; a later fact about an entity
+// replaces an earlier one.
+func Build(facts []event.Event) *Graph {
+	g := &Graph{
+		pods:       map[string]*pod{},
+		containers: map[event.Key]*container{},
+		instances:  map[string]event.Key{},
+		selected:   map[event.Key][]event.Key{},
+		selecting:  map[event.Key][]event.Key{},
+		naming:     map[event.Key][]event.Key{},
+		owned:      map[event.Key][]event.Key{},
+		workloads:  map[event.Key]WorkloadFields{},
+	}
+	for _, e := range facts {
+		switch e.Kind {
+		case lifecycle.Pod:
+			g.addPod(e)
+		case lifecycle.Container, lifecycle.Ended:
+			g.addContainer(e)
+		case lifecycle.Workload:
+			g.addWorkload(e)
+		case services.Selects:
+			g.selected[e.Subject()] = peers(e)
+		case services.Names:
+			if svc, ok := e.Ref(event.Peer); ok {
+				g.naming[svc] = insert(g.naming[svc], e.Subject())
+			}
+		}
+	}
+	for svc, pods := range g.selected {
+		for _, p := range pods {
+			g.selecting[p] = insert(g.selecting[p], svc)
+		}
+	}
+	for uid, p := range g.pods {
+		if !p.workload.IsZero() {
+			g.owned[p.workload] = insert(g.owned[p.workload], event.PodKey(uid))
+		}
+	}
+	return g
+}
+
+func (g *Graph) addPod(e event.Event) {
+	p := g.pod(e.Subject().ID)
+	p.namespace = lifecycle.Namespace.Or(e, p.namespace)
+	p.name = lifecycle.Name.Or(e, p.name)
+	if w, ok := e.Ref(event.Owner); ok {
+		p.workload = w
+	}
+	if n, ok := e.Ref(event.Host); ok {
+		p.node = n
+	}
+}
+
+func (g *Graph) addContainer(e event.Event) {
+	key := e.Subject()
+	c := g.containers[key]
+	if c == nil {
+		c = &container{}
+		g.containers[key] = c
+		if uid, ok := key.PodUID(); ok {
+			p := g.pod(uid)
+			p.containers = insert(p.containers, key)
+		}
+	}
+	c.name = lifecycle.Name.Or(e, key.Leaf())
+	if e.Kind == lifecycle.Container {
+		c.limit = lifecycle.MemoryLimit.Or(e, 0)
+	}
+	if id, ok := lifecycle.ContainerID.Get(e); ok && id != "" {
+		g.instances[id] = key
+	}
+}
+
+func (g *Graph) addWorkload(e event.Event) {
+	f := g.workloads[e.Subject()]
+	f.Revision = lifecycle.Revision.Or(e, f.Revision)
+	if d, ok := lifecycle.Desired.Get(e); ok {
+		f.Desired, f.Available, f.Known = d, lifecycle.Available.Or(e, 0), true
+	}
+	g.workloads[e.Subject()] = f
+}
+
+func (g *Graph) pod(uid string) *pod {
+	p := g.pods[uid]
+	if p == nil {
+		p = &pod{}
+		g.pods[uid] = p
+	}
+	return p
+}
+
+// Canonical turns a cgroup of a known container into that container, and a
+// pod's own cgroup into the pod. Other keys stay as they are. A cgroup whose
+// container id nobody knows any more (an instance before the last) becomes its
+// pod's container when the pod has only one.
+func (g *Graph) Canonical(k event.Key) event.Key {
+	if k.Type != event.Cgroup {
+		return k
+	}
+	uid, ok := k.PodUID()
+	if !ok {
+		return k
+	}
+	_, id, isContainer := strings.Cut(k.ID, "/")
+	if !isContainer {
+		if _, known := g.pods[uid]; known {
+			return event.PodKey(uid)
+		}
+		return k
+	}
+	if c, known := g.instances[id]; known {
+		return c
+	}
+	if p := g.pods[uid]; p != nil && len(p.containers) == 1 {
+		return p.containers[0]
+	}
+	return k
+}
+
+// PodOf returns the pod a container, cgroup or pod belongs to.
+func (g *Graph) PodOf(k event.Key) (event.Key, bool) {
+	uid, ok := k.PodUID()
+	if !ok {
+		return event.Key{}, false
+	}
+	return event.PodKey(uid), true
+}
+
+// WorkloadOf returns the controller of a pod or of one of its parts; a
+// workload is its own.
+func (g *Graph) WorkloadOf(k event.Key) (event.Key, bool) {
+	if k.Type == event.Workload {
+		return k, true
+	}
+	uid, ok := k.PodUID()
+	if !ok || g.pods[uid] == nil || g.pods[uid].workload.IsZero() {
+		return event.Key{}, false
+	}
+	return g.pods[uid].workload, true
+}
+
+// NodeOf returns the node a pod or one of its parts runs on.
+func (g *Graph) NodeOf(k event.Key) (event.Key, bool) {
+	uid, ok := k.PodUID()
+	if !ok || g.pods[uid] == nil || g.pods[uid].node.IsZero() {
+		return event.Key{}, false
+	}
+	return g.pods[uid].node, true
+}
+
+// Known tells whether facts named the pod itself.
+func (g *Graph) Known(podUID string) bool {
+	p := g.pods[podUID]
+	return p != nil && p.name != ""
+}
+
+// Containers lists the containers of a pod, sorted.
+func (g *Graph) Containers(pod event.Key) []event.Key {
+	if p := g.pods[pod.ID]; p != nil {
+		return p.containers
+	}
+	return nil
+}
+
+// Limit is the memory limit in the spec of a container in bytes, 0 for none.
+func (g *Graph) Limit(c event.Key) int64 {
+	if x := g.containers[c]; x != nil {
+		return x.limit
+	}
+	return 0
+}
+
+// Pods lists the pods of a workload or Service, or all with the zero key,
+// sorted.
+func (g *Graph) Pods(of event.Key) []event.Key {
+	switch of.Type {
+	case event.Workload:
+		return g.owned[of]
+	case event.Service:
+		return g.selected[of]
+	case event.Pod:
+		return []event.Key{of}
+	}
+	var all []event.Key
+	for uid := range g.pods {
+		all = insert(all, event.PodKey(uid))
+	}
+	return all
+}
+
+// Services lists the Services that select the pod, sorted.
+func (g *Graph) Services(pod event.Key) []event.Key { return g.selecting[pod] }
+
+// Callers lists the pods that name a Service which selects the pod, sorted,
+// without the pod itself and its siblings.
+func (g *Graph) Callers(pod event.Key) []event.Key {
+	own, owned := g.WorkloadOf(pod)
+	var out []event.Key
+	for _, svc := range g.selecting[pod] {
+		for _, caller := range g.naming[svc] {
+			w, ok := g.WorkloadOf(caller)
+			if caller == pod || (owned && ok && w == own) {
+				continue
+			}
+			out = insert(out, caller)
+		}
+	}
+	return out
+}
+
+// Callees lists the pods behind the Services that the pod names, sorted,
+// without the pod itself.
+func (g *Graph) Callees(pod event.Key) []event.Key {
+	var out []event.Key
+	for svc, callers := range g.naming {
+		if !contains(callers, pod) {
+			continue
+		}
+		for _, callee := range g.selected[svc] {
+			if callee != pod {
+				out = insert(out, callee)
+			}
+		}
+	}
+	return out
+}
+
+// Workload returns what is known of a workload.
+func (g *Graph) Workload(k event.Key) WorkloadFields { return g.workloads[k] }
+
+func peers(e event.Event) []event.Key {
+	var out []event.Key
+	for _, r := range e.Refs {
+		if r.Role == event.Peer {
+			out = insert(out, r.Key)
+		}
+	}
+	return out
+}
+
+func compare(a, b event.Key) int {
+	switch {
+	case a.Less(b):
+		return -1
+	case b.Less(a):
+		return 1
+	}
+	return 0
+}
+
+func contains(sorted []event.Key, k event.Key) bool {
+	_, found := slices.BinarySearchFunc(sorted, k, compare)
+	return found
+}
+
+// insert keeps keys sorted and unique.
+func insert(keys []event.Key, k event.Key) []event.Key {
+	i, found := slices.BinarySearchFunc(keys, k, compare)
+	if found {
+		return keys
+	}
+	return slices.Insert(keys, i, k)
+}

@@ -1,0 +1,186 @@
+// Package window is what rules look at: the facts of one run in their final
+// order, the graph they make, and how much was covered.
+package window
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/yairfalse/tapio/correlate/graph"
+	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/event"
+)
+
+// Fact is an event with its source. Its cgroup keys are resolved to containers
+// and pods where the graph knows them.
+type Fact struct {
+	event.Event
+	Source string
+	Side   observers.Side
+}
+
+// Target is what the user asked about.
+type Target struct {
+	Key       event.Key // pod, workload, service, node or namespace
+	Kind      string    // as Kubernetes spells it
+	Namespace string
+	Name      string
+	Pods      []event.Key
+}
+
+// Gap is something that could not be seen.
+type Gap struct {
+	Source, Observer string
+	Need             observers.Need
+	Why              string
+}
+
+// Node is one node's share in the coverage.
+type Node struct {
+	Name      string
+	Attached  time.Time // when its probe began to see, zero when it never did
+	Ended     string    // why its stream ended, "" while it lives
+	Dropped   uint64
+	Observers []ObserverState
+}
+
+// ObserverState is what one observer on one node did.
+type ObserverState struct {
+	Name  string
+	State string // attached, partial or refused
+	observers.Stats
+}
+
+// Window is immutable.
+type Window struct {
+	Target   Target
+	From, To time.Time // To is the window's "now"
+	Facts    []Fact
+	Graph    *graph.Graph
+	Nodes    []Node
+	Gaps     []Gap
+	byKind   map[event.Kind][]Fact
+}
+
+// Input is what a window is made of, in any order.
+type Input struct {
+	Target Target
+	From   time.Time
+	Now    time.Time // zero: the newest time among the facts
+	Facts  []Fact
+	Nodes  []Node
+	Gaps   []Gap
+}
+
+// New orders the facts, builds the graph and resolves keys. The same facts in
+// another order give an equal window.
+func New(in Input) *Window {
+	w := &Window{
+		Target: in.Target, From: in.From, To: in.Now,
+		Facts: slices.Clone(in.Facts), Nodes: slices.Clone(in.Nodes), Gaps: slices.Clone(in.Gaps),
+		byKind: map[event.Kind][]Fact{},
+	}
+	slices.SortFunc(w.Facts, func(a, b Fact) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Kind, b.Kind))
+	})
+	slices.SortFunc(w.Nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(w.Gaps, func(a, b Gap) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Observer, b.Observer), cmp.Compare(a.Need.Name, b.Need.Name), cmp.Compare(a.Why, b.Why))
+	})
+	w.Gaps = slices.CompactFunc(w.Gaps, func(a, b Gap) bool { return a == b })
+	plain := make([]event.Event, len(w.Facts))
+	for i, f := range w.Facts {
+		plain[i] = f.Event
+		if w.To.IsZero() || (in.Now.IsZero() && f.End().After(w.To)) {
+			w.To = f.End()
+		}
+	}
+	w.Graph = graph.Build(plain)
+	for i := range w.Facts {
+		w.Facts[i].Refs = w.canonical(w.Facts[i].Refs)
+		w.byKind[w.Facts[i].Kind] = append(w.byKind[w.Facts[i].Kind], w.Facts[i])
+	}
+	return w
+}
+
+func (w *Window) canonical(refs []event.Ref) []event.Ref {
+	out := slices.Clone(refs)
+	for i := range out {
+		out[i].Key = w.Graph.Canonical(out[i].Key)
+	}
+	return out
+}
+
+// Of lists the facts of a kind in order of time.
+func (w *Window) Of(k event.Kind) []Fact { return w.byKind[k] }
+
+// About lists the facts of a kind whose subject is the entity.
+func (w *Window) About(k event.Kind, subject event.Key) []Fact {
+	var out []Fact
+	for _, f := range w.byKind[k] {
+		if f.Subject() == subject {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Last returns the newest fact of a kind about the entity.
+func (w *Window) Last(k event.Kind, subject event.Key) (Fact, bool) {
+	for _, f := range slices.Backward(w.byKind[k]) {
+		if f.Subject() == subject {
+			return f, true
+		}
+	}
+	return Fact{}, false
+}
+
+// Watched tells whether the observer ran on the node that holds the entity and
+// lost nothing there, so that its silence means something; since tells from
+// when on.
+func (w *Window) Watched(observer string, k event.Key) (since time.Time, ok bool) {
+	node, known := w.Graph.NodeOf(k)
+	if !known {
+		return time.Time{}, false
+	}
+	for _, n := range w.Nodes {
+		if n.Name != node.ID || n.Attached.IsZero() || n.Dropped > 0 {
+			continue
+		}
+		for _, o := range n.Observers {
+			if o.Name == observer && o.State != Refused && o.Lost == 0 {
+				return n.Attached, true
+			}
+		}
+	}
+	return time.Time{}, false
+}
+
+// States of an observer on a node.
+const (
+	Attached = "attached"
+	Partial  = "partial"
+	Refused  = "refused"
+)
+
+// Lost sums what probes and observers had to drop.
+func (w *Window) Lost() uint64 {
+	var sum uint64
+	for _, n := range w.Nodes {
+		sum += n.Dropped
+		for _, o := range n.Observers {
+			sum += o.Lost
+		}
+	}
+	return sum
+}
+
+// Ceiling is the highest confidence that the coverage allows: nothing is
+// certain when events were lost.
+func (w *Window) Ceiling() float64 {
+	if w.Lost() > 0 {
+		return 0.95
+	}
+	return 0.995
+}
