@@ -1,0 +1,343 @@
+package host
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/yairfalse/tapio/observers"
+)
+
+// Bounds of the search for cgroups: a node has a few thousand at most, and
+// nested nodes put some levels before the kubelet's.
+const (
+	maxDirs    = 100_000
+	maxDepth   = 16
+	rootsAgain = 10 * time.Second // how often to look again for a kubelet that was not there
+	procLimit  = 4 << 20          // bytes of a mountinfo that are read
+)
+
+// MemoryCgroup is the need that every use of the memory hierarchy has.
+var MemoryCgroup = observers.Need{Type: observers.Feature, Name: "memory cgroup", Why: "use and limit of a container", Optional: true}
+
+// Container is the memory cgroup of one running container or pod sandbox.
+type Container struct {
+	PodUID string
+	ID     string // the runtime's id, without scheme
+	Dir    string // its directory, as a path of this process
+	Inode  uint64 // of Dir, which is the kernel's id of the cgroup
+}
+
+// cgroups is the hierarchy that the memory controller is in.
+type cgroups struct {
+	dir string // its mount point, as a path of this process
+	v2  bool
+	err error // why it cannot be used, else nil
+
+	ownPath  string // our own cgroup, below dir
+	absolute bool   // ownPath counts from the kernel's own root
+	ownInode uint64 // our own cgroup, where its path is hidden by a namespace
+
+	mu     sync.Mutex
+	roots  []string  // directories that kubelets keep their pods in
+	looked time.Time // when roots were searched
+	now    func() time.Time
+}
+
+func openCgroups(root string) *cgroups {
+	proc := "self"
+	if root != "/" {
+		proc = "1"
+	}
+	c := &cgroups{now: time.Now}
+	info, err := readSmall("/proc/"+proc+"/mountinfo", procLimit)
+	if err != nil {
+		c.err = fmt.Errorf("the node's mounts cannot be read: %w", err)
+		return c
+	}
+	if c.dir, c.v2, c.err = memoryMount(string(info), root); c.err != nil {
+		return c
+	}
+	own, err := readSmall("/proc/self/cgroup", 64<<10)
+	if err == nil {
+		c.ownPath = memoryPath(string(own), c.v2)
+	}
+	ns, err := inode("/proc/self/ns/cgroup")
+	c.absolute = err == nil && ns == initCgroupNS
+	if c.ownPath == "/" && root != "/" {
+		c.ownInode, _ = inode("/sys/fs/cgroup") // 0 matches no cgroup
+	}
+	return c
+}
+
+// memoryMount finds the hierarchy with the memory controller in the text of a
+// mountinfo file (proc(5)) whose paths are below root.
+func memoryMount(info, root string) (dir string, v2 bool, err error) {
+	var unified []string
+	for line := range strings.Lines(info) {
+		before, after, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
+		fields, super := strings.Fields(before), strings.Fields(after)
+		if !ok || len(fields) < 5 || len(super) < 3 {
+			continue
+		}
+		at := filepath.Join(root, unescapeMount(fields[4]))
+		switch super[0] {
+		case "cgroup":
+			if slices.Contains(strings.Split(super[2], ","), "memory") && isDir(at) {
+				return at, false, nil
+			}
+		case "cgroup2":
+			unified = append(unified, at)
+		}
+	}
+	for _, at := range unified {
+		b, err := readSmall(filepath.Join(at, "cgroup.controllers"), 4096)
+		if err == nil && slices.Contains(strings.Fields(string(b)), "memory") {
+			return at, true, nil
+		}
+	}
+	return "", false, errors.New("no cgroup hierarchy with the memory controller is mounted on the node")
+}
+
+// unescapeMount undoes the octal escapes of mountinfo.
+func unescapeMount(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}
+
+// memoryPath picks the path of the memory controller out of the text of a
+// /proc/PID/cgroup file (cgroups(7)).
+func memoryPath(text string, v2 bool) string {
+	for line := range strings.Lines(text) {
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		if v2 && parts[0] == "0" && parts[1] == "" || !v2 && slices.Contains(strings.Split(parts[1], ","), "memory") {
+			return parts[2]
+		}
+	}
+	return ""
+}
+
+func isDir(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.IsDir()
+}
+
+// CgroupV2 tells whether the memory controller is in the unified hierarchy.
+func (h *Host) CgroupV2() bool { return h.cgroups.v2 }
+
+// Containers lists the memory cgroups of the containers that run now and that
+// the run is about, pod sandboxes included, in the order of their paths. It is
+// cheap enough to be called each second. The error is an
+// *observers.Unsupported when the node has no memory cgroups to read.
+func (h *Host) Containers() ([]Container, error) {
+	roots, err := h.cgroups.kubeletRoots()
+	if err != nil {
+		return nil, err
+	}
+	var out []Container
+	for _, root := range roots {
+		for pod := range pods(root) {
+			if !h.InScope(pod.uid) {
+				continue
+			}
+			for name := range subdirs(pod.dir) {
+				id, ok := containerElement(last(name))
+				if !ok {
+					continue
+				}
+				dir := filepath.Join(pod.dir, name)
+				ino, err := inode(dir)
+				if err != nil {
+					continue // it ended while we looked
+				}
+				out = append(out, Container{PodUID: pod.uid, ID: id, Dir: dir, Inode: ino})
+			}
+		}
+	}
+	return out, nil
+}
+
+// KubeletRoot is the cgroup that this node's kubelet keeps its pods in: its
+// inode, which is the kernel's id of it, and its path from the kernel's own
+// root, as the kernel log names it. Where several nodes share one kernel it
+// tells them apart. The inode is 0 when the node has no or several such
+// cgroups and none is known to be ours; the path is empty when a cgroup
+// namespace hides it.
+func (h *Host) KubeletRoot() (ino uint64, path string) {
+	roots, err := h.cgroups.kubeletRoots()
+	if err != nil || len(roots) != 1 {
+		return 0, ""
+	}
+	ino, err = inode(roots[0])
+	if err != nil {
+		return 0, ""
+	}
+	if h.cgroups.absolute {
+		path = "/" + strings.TrimPrefix(strings.TrimPrefix(roots[0], h.cgroups.dir), "/")
+	}
+	return ino, path
+}
+
+// kubeletRoots are the directories that hold the pods of this node, or of
+// every node of the machine when it is not known which one is ours.
+func (c *cgroups) kubeletRoots() ([]string, error) {
+	if c.err != nil {
+		return nil, &observers.Unsupported{Need: MemoryCgroup, Why: c.err.Error()}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.roots) == 0 && (c.looked.IsZero() || c.now().Sub(c.looked) > rootsAgain) {
+		c.looked = c.now()
+		c.roots = c.search()
+	}
+	return c.roots, nil
+}
+
+func (c *cgroups) search() []string {
+	if root, ok := podsRoot(c.ownPath); ok {
+		if dir := filepath.Join(c.dir, root); isDir(dir) {
+			return []string{dir}
+		}
+	}
+	roots := findRoots(c.dir)
+	if len(roots) < 2 || c.ownInode == 0 {
+		return roots
+	}
+	for _, root := range roots {
+		for pod := range pods(root) {
+			for name := range subdirs(pod.dir) {
+				if ino, err := inode(filepath.Join(pod.dir, name)); err == nil && ino == c.ownInode {
+					return []string{root}
+				}
+			}
+		}
+	}
+	return roots
+}
+
+// podsRoot cuts pod and QoS class off the path of a pod's cgroup and returns
+// what is left: the cgroup the kubelet keeps its pods in.
+func podsRoot(path string) (root string, ok bool) {
+	var kept []string
+	for elem := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if _, pod := podElement(elem); pod {
+			if n := len(kept); n > 0 && isQoS(kept[n-1]) {
+				kept = kept[:n-1]
+			}
+			return "/" + strings.Join(kept, "/"), true
+		}
+		kept = append(kept, elem)
+	}
+	return "", false
+}
+
+// isQoS tells a QoS class's cgroup, "burstable" or "...-burstable.slice".
+func isQoS(elem string) bool {
+	name, slice := strings.CutSuffix(elem, ".slice")
+	for _, class := range [...]string{"burstable", "besteffort"} {
+		if name == class && !slice || slice && strings.HasSuffix(name, "-"+class) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPodsRoot tells "kubepods", "kubepods.slice" and "<prefix>-kubepods.slice".
+func isPodsRoot(elem string) bool {
+	name, slice := strings.CutSuffix(elem, ".slice")
+	return name == "kubepods" || slice && strings.HasSuffix(name, "-kubepods")
+}
+
+// findRoots searches a hierarchy for the cgroups of kubelets.
+func findRoots(top string) []string {
+	var roots []string
+	level := []string{top}
+	for depth, seen := 0, 0; depth < maxDepth && len(level) > 0; depth++ {
+		var next []string
+		for _, dir := range level {
+			for name := range subdirs(dir) {
+				if seen++; seen > maxDirs {
+					return roots
+				}
+				at := filepath.Join(dir, name)
+				if isPodsRoot(name) {
+					roots = append(roots, at)
+				} else if _, pod := podElement(name); !pod {
+					next = append(next, at)
+				}
+			}
+		}
+		level = next
+	}
+	slices.Sort(roots)
+	return roots
+}
+
+type podDir struct{ uid, dir string }
+
+// pods yields the pods below a kubelet's cgroup: beside the QoS classes
+// (guaranteed ones) and inside them.
+func pods(root string) func(func(podDir) bool) {
+	return func(yield func(podDir) bool) {
+		for name := range subdirs(root) {
+			if uid, ok := podElement(name); ok {
+				if !yield(podDir{uid, filepath.Join(root, name)}) {
+					return
+				}
+				continue
+			}
+			if !isQoS(name) {
+				continue
+			}
+			for inner := range subdirs(filepath.Join(root, name)) {
+				if uid, ok := podElement(inner); ok && !yield(podDir{uid, filepath.Join(root, name, inner)}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// subdirs yields the names of the directories in dir, sorted; a directory that
+// vanished has none.
+func subdirs(dir string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && len(entries) == 0 {
+			return
+		}
+		for _, e := range entries {
+			if e.IsDir() && !yield(e.Name()) {
+				return
+			}
+		}
+	}
+}
+
+// last is the part of a cgroup's name behind its last colon.
+func last(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
+
+// ReadFile reads a file of a container's cgroup; more than 64 KiB of it are
+// refused. The error matches fs.ErrNotExist when the container ended.
+func (c Container) ReadFile(name string) ([]byte, error) {
+	f, err := os.Open(filepath.Join(c.Dir, name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(bufio.NewReader(f), 64<<10+1))
+	if len(b) > 64<<10 {
+		return nil, fmt.Errorf("%s of cgroup %s is longer than 64 KiB", name, c.ID)
+	}
+	return b, err
+}
