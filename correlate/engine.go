@@ -55,7 +55,7 @@ func Explain(w *window.Window) *story.Story {
 	}
 	finding.Rank(hs)
 	hs = fold(w, hs)
-	open := unexplained(wrong, hs)
+	open := unexplained(w, wrong, hs)
 	return story.Build(decide(w, wrong, hs, open))
 }
 
@@ -125,10 +125,12 @@ func fold(w *window.Window, ranked []finding.Hypothesis) []finding.Hypothesis {
 }
 
 // unexplained lists the symptoms that no supported hypothesis accounts for.
-func unexplained(wrong []finding.Symptom, hs []finding.Hypothesis) []finding.Symptom {
+func unexplained(w *window.Window, wrong []finding.Symptom, hs []finding.Hypothesis) []finding.Symptom {
 	var out []finding.Symptom
 	for _, s := range wrong {
-		if !slices.ContainsFunc(hs, func(h finding.Hypothesis) bool { return h.Explains(s) }) {
+		if !slices.ContainsFunc(hs, func(h finding.Hypothesis) bool {
+			return h.Confidence(w.Ceiling()) >= finding.Supported && h.Explains(s)
+		}) {
 			out = append(out, s)
 		}
 	}

@@ -283,24 +283,14 @@ func peers(e event.Event) []event.Key {
 	return out
 }
 
-func compare(a, b event.Key) int {
-	switch {
-	case a.Less(b):
-		return -1
-	case b.Less(a):
-		return 1
-	}
-	return 0
-}
-
 func contains(sorted []event.Key, k event.Key) bool {
-	_, found := slices.BinarySearchFunc(sorted, k, compare)
+	_, found := slices.BinarySearchFunc(sorted, k, event.Key.Compare)
 	return found
 }
 
 // insert keeps keys sorted and unique.
 func insert(keys []event.Key, k event.Key) []event.Key {
-	i, found := slices.BinarySearchFunc(keys, k, compare)
+	i, found := slices.BinarySearchFunc(keys, k, event.Key.Compare)
 	if found {
 		return keys
 	}

@@ -60,6 +60,7 @@ type Window struct {
 	Graph    *graph.Graph
 	Nodes    []Node
 	Gaps     []Gap
+	Dropped  uint64 // facts that did not fit into the client's memory
 	byKind   map[event.Kind][]Fact
 }
 
@@ -71,6 +72,8 @@ type Input struct {
 	Facts  []Fact
 	Nodes  []Node
 	Gaps   []Gap
+	// Dropped counts facts that did not fit into the client's memory.
+	Dropped uint64
 }
 
 // New orders the facts, builds the graph and resolves keys. The same facts in
@@ -78,7 +81,7 @@ type Input struct {
 func New(in Input) *Window {
 	w := &Window{
 		Target: in.Target, From: in.From, To: in.Now,
-		Facts: slices.Clone(in.Facts), Nodes: slices.Clone(in.Nodes), Gaps: slices.Clone(in.Gaps),
+		Facts: slices.Clone(in.Facts), Nodes: slices.Clone(in.Nodes), Gaps: slices.Clone(in.Gaps), Dropped: in.Dropped,
 		byKind: map[event.Kind][]Fact{},
 	}
 	slices.SortFunc(w.Facts, func(a, b Fact) int {
@@ -97,11 +100,30 @@ func New(in Input) *Window {
 		}
 	}
 	w.Graph = graph.Build(plain)
+	w.Target.Pods = targetPods(in.Target, w.Graph)
 	for i := range w.Facts {
 		w.Facts[i].Refs = w.canonical(w.Facts[i].Refs)
 		w.byKind[w.Facts[i].Kind] = append(w.byKind[w.Facts[i].Kind], w.Facts[i])
 	}
 	return w
+}
+
+// targetPods adds to the pods that were known at the start those that the
+// facts show to belong to the target.
+func targetPods(t Target, g *graph.Graph) []event.Key {
+	pods := slices.Clone(t.Pods)
+	switch t.Key.Type {
+	case event.Workload, event.Service:
+		pods = append(pods, g.Pods(t.Key)...)
+	case event.Namespace:
+		for _, p := range g.Pods(event.Key{}) {
+			if g.Name(p).Namespace == t.Key.ID {
+				pods = append(pods, p)
+			}
+		}
+	}
+	slices.SortFunc(pods, event.Key.Compare)
+	return slices.Compact(pods)
 }
 
 func (w *Window) canonical(refs []event.Ref) []event.Ref {
@@ -166,7 +188,7 @@ const (
 
 // Lost sums what probes and observers had to drop.
 func (w *Window) Lost() uint64 {
-	var sum uint64
+	sum := w.Dropped
 	for _, n := range w.Nodes {
 		sum += n.Dropped
 		for _, o := range n.Observers {

@@ -1,6 +1,9 @@
 package event
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // EntityType is the sort of thing a Key names.
 type EntityType string
@@ -32,12 +35,9 @@ func (k Key) IsZero() bool { return k == Key{} }
 // String is the form for logs and evidence: "type:id".
 func (k Key) String() string { return string(k.Type) + ":" + k.ID }
 
-// Less orders keys by type, then by id.
-func (k Key) Less(o Key) bool {
-	if k.Type != o.Type {
-		return k.Type < o.Type
-	}
-	return k.ID < o.ID
+// Compare orders keys by type, then by id.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Type, o.Type), cmp.Compare(k.ID, o.ID))
 }
 
 // Role says what an entity has to do with an event.

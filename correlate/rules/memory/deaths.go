@@ -148,11 +148,6 @@ func containers(w *window.Window) []event.Key {
 			add(f.Subject())
 		}
 	}
-	slices.SortFunc(out, func(a, b event.Key) int {
-		if a.Less(b) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(out, event.Key.Compare)
 	return out
 }

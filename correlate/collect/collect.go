@@ -1,0 +1,175 @@
+// Package collect gathers the frames of all sources of a run and makes the
+// window that rules look at. It is the one place where node clocks are aligned
+// with the client's.
+package collect
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/yairfalse/tapio/correlate/window"
+	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/probe/wire"
+)
+
+// maxFacts bounds the memory of a run; what comes after is counted as lost.
+const maxFacts = 500_000
+
+// Collector is safe for concurrent use.
+type Collector struct {
+	mu      sync.Mutex
+	facts   []window.Fact
+	gaps    []window.Gap
+	nodes   map[string]*node
+	offsets map[string]time.Duration
+	dropped uint64
+}
+
+type node struct {
+	window.Node
+	states map[string]*window.ObserverState
+}
+
+// New returns an empty collector.
+func New() *Collector {
+	return &Collector{nodes: map[string]*node{}, offsets: map[string]time.Duration{}}
+}
+
+// Merge passes on the frames of all sources until each is closed or ctx ends.
+func Merge(ctx context.Context, sources ...<-chan wire.Sourced) <-chan wire.Sourced {
+	out := make(chan wire.Sourced, 256)
+	var wg sync.WaitGroup
+	for _, src := range sources {
+		wg.Go(func() {
+			for {
+				select {
+				case f, ok := <-src:
+					if !ok {
+						return
+					}
+					select {
+					case out <- f:
+					case <-ctx.Done():
+						return
+					}
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	go func() {
+		wg.Wait()
+		close(out)
+	}()
+	return out
+}
+
+// Align says by how much a source's clock is ahead of the client's.
+func (c *Collector) Align(source string, ahead time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offsets[source] = ahead
+}
+
+// Add takes one frame. Frames of kinds that say nothing about the cluster are
+// passed over.
+func (c *Collector) Add(f wire.Sourced) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case f.Event != nil:
+		if len(c.facts) >= maxFacts {
+			c.dropped++
+			return
+		}
+		e := *f.Event
+		if e.Seq == 0 {
+			e.Seq = f.Seq
+		}
+		c.facts = append(c.facts, window.Fact{Event: e, Source: f.Source.Name, Side: f.Source.Side})
+	case f.Gap != nil:
+		c.gaps = append(c.gaps, window.Gap{Source: sourceLabel(f.Source), Observer: f.Gap.Observer, Need: f.Gap.Need, Why: f.Gap.Why})
+		if f.Source.Side == observers.Node && f.Gap.Observer != "" {
+			c.node(f.Source).observer(f.Gap.Observer).State = stateOf(f.Gap.Need)
+		}
+	case f.Hello != nil:
+		n := c.node(f.Source)
+		n.Attached, n.Ended = f.Hello.Clock.Wall, ""
+		for _, s := range f.Hello.Specs {
+			n.observer(s.Name)
+		}
+	case f.Beat != nil:
+		n := c.node(f.Source)
+		n.Dropped = f.Beat.Dropped
+		for name, stats := range f.Beat.Observers {
+			n.observer(name).Stats = stats
+		}
+	case f.Bye != nil:
+		c.node(f.Source).Ended = f.Bye.Reason
+	}
+}
+
+func stateOf(need observers.Need) string {
+	if need.Optional {
+		return window.Partial
+	}
+	return window.Refused
+}
+
+func (c *Collector) node(s wire.Source) *node {
+	n := c.nodes[s.Name]
+	if n == nil {
+		n = &node{Node: window.Node{Name: sourceLabel(s)}, states: map[string]*window.ObserverState{}}
+		c.nodes[s.Name] = n
+	}
+	return n
+}
+
+func (n *node) observer(name string) *window.ObserverState {
+	o := n.states[name]
+	if o == nil {
+		o = &window.ObserverState{Name: name, State: window.Attached}
+		n.states[name] = o
+	}
+	return o
+}
+
+// sourceLabel is the node's name for a node's source, else the source's own.
+func sourceLabel(s wire.Source) string {
+	return strings.TrimPrefix(s.Name, "node/")
+}
+
+// Seen counts the facts so far.
+func (c *Collector) Seen() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.facts)
+}
+
+// Window makes the window over everything collected so far. A zero now is the
+// newest time among the facts.
+func (c *Collector) Window(target window.Target, from, now time.Time) *window.Window {
+	c.mu.Lock()
+	in := window.Input{Target: target, From: from, Now: now, Gaps: append([]window.Gap(nil), c.gaps...)}
+	in.Facts = make([]window.Fact, len(c.facts))
+	for i, f := range c.facts {
+		f.At = f.At.Add(-c.offsets[f.Source])
+		in.Facts[i] = f
+	}
+	for name, n := range c.nodes {
+		copied := n.Node
+		if !copied.Attached.IsZero() {
+			copied.Attached = copied.Attached.Add(-c.offsets[name])
+		}
+		for _, o := range n.states {
+			copied.Observers = append(copied.Observers, *o)
+		}
+		in.Nodes = append(in.Nodes, copied)
+	}
+	in.Dropped = c.dropped
+	c.mu.Unlock()
+	return window.New(in)
+}
