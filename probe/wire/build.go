@@ -19,7 +19,10 @@ func Build() string {
 	return buildFrom(build, info)
 }
 
-// buildFrom chooses the stamp. info may be nil.
+// BuildOf is what Build returns in a program with that build information and
+// without a stamp of the linker. info may be nil.
+func BuildOf(info *debug.BuildInfo) string { return buildFrom("", info) }
+
 func buildFrom(stamp string, info *debug.BuildInfo) string {
 	switch {
 	case stamp != "":
