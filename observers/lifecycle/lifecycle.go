@@ -41,7 +41,7 @@ var (
 	Restarts      = event.Field[int64]{Name: "restarts", Unit: event.Count, Doc: "restartCount"}
 	MemoryLimit   = event.Field[int64]{Name: "memory_limit", Unit: event.Bytes, Doc: "limits.memory; absent when there is none"}
 	MemoryRequest = event.Field[int64]{Name: "memory_request", Unit: event.Bytes, Doc: "requests.memory"}
-	Role          = event.Field[string]{Name: "container_role", Doc: "main, init or sidecar"}
+	Role          = event.Field[string]{Name: "container_role", Doc: "main, init, sidecar or ephemeral"}
 )
 
 // Fields of Ended, the end of one instance of a container, emitted once for
@@ -75,9 +75,10 @@ const (
 	Running    = "running"
 	Terminated = "terminated"
 
-	Main    = "main"
-	Init    = "init"
-	Sidecar = "sidecar"
+	Main      = "main"
+	Init      = "init"
+	Sidecar   = "sidecar"
+	Ephemeral = "ephemeral" // put into a running pod to debug it
 )
 
 // Spec declares the observer.

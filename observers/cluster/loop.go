@@ -1,0 +1,145 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/event"
+)
+
+// Loop is what cluster observers share: needs checked against what may be read,
+// a look at the objects after each change, counts. Observers embed it.
+type Loop struct {
+	src    Source
+	needs  []Resource
+	gaps   []*observers.Unsupported
+	events atomic.Uint64
+	lost   atomic.Uint64
+	first  chan struct{}
+	once   sync.Once
+}
+
+// settle is how long a look waits for the changes that come along with one:
+// a rollout writes many objects, and a look reads all of them.
+const settle = 100 * time.Millisecond
+
+// SyncTimeout bounds how long the first look waits for the lists it needs.
+const SyncTimeout = 10 * time.Second
+
+// NewLoop checks the needs of the spec. A list that is finally unknown is an
+// error that matches observers.ErrUnsupported, or a gap when it is optional; one
+// that has not arrived yet is waited for in Follow.
+func NewLoop(src Source, spec observers.Spec) (*Loop, error) {
+	l := &Loop{src: src, first: make(chan struct{})}
+	for _, need := range spec.Needs {
+		r, ok := listNeed(need)
+		if !ok {
+			continue
+		}
+		if u, ok := src.Known(r).(*Unknown); ok && u.Final {
+			miss := &observers.Unsupported{Need: need, Why: u.Why}
+			if !need.Optional {
+				return nil, miss
+			}
+			l.gaps = append(l.gaps, miss)
+		}
+		l.needs = append(l.needs, r)
+	}
+	return l, nil
+}
+
+func listNeed(n observers.Need) (Resource, bool) {
+	if n.Type != observers.Verb {
+		return "", false
+	}
+	r, ok := strings.CutPrefix(n.Name, "list ")
+	return Resource(r), ok
+}
+
+// Follow calls look once the needed lists are there, and again after changes,
+// until ctx ends. It returns nil then, or look's error.
+func (l *Loop) Follow(ctx context.Context, look func() error) error {
+	defer l.done()
+	wait, cancel := context.WithTimeout(ctx, SyncTimeout)
+	_ = l.src.Wait(wait, l.needs...) // what did not arrive stays unknown; Late tells it
+	cancel()
+	for {
+		changed := l.src.Changed()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := look(); err != nil {
+			return err
+		}
+		l.done()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(settle):
+		}
+	}
+}
+
+func (l *Loop) done() { l.once.Do(func() { close(l.first) }) }
+
+// First is closed when the first look is complete: everything the objects tell
+// at the start was emitted.
+func (l *Loop) First() <-chan struct{} { return l.first }
+
+// Counted wraps emit so that Stats knows.
+func (l *Loop) Counted(emit func(event.Event)) func(event.Event) {
+	return func(e event.Event) {
+		l.events.Add(1)
+		emit(e)
+	}
+}
+
+// Lost counts facts that are known but could not be emitted.
+func (l *Loop) Lost(n int) { l.lost.Add(uint64(n)) }
+
+// Stats implements observers.Observer.
+func (l *Loop) Stats() observers.Stats {
+	return observers.Stats{Events: l.events.Load(), Lost: l.lost.Load()}
+}
+
+// Gaps implements observers.Gapper: optional lists that may not be read, lists
+// that did not arrive in time, and lists that were cut.
+func (l *Loop) Gaps() []*observers.Unsupported {
+	gaps := append([]*observers.Unsupported(nil), l.gaps...)
+	select {
+	case <-l.first:
+	default:
+		return gaps
+	}
+	told := map[string]bool{}
+	for _, g := range gaps {
+		told[g.Need.Name] = true
+	}
+	for _, r := range l.needs {
+		need := observers.Need{Type: observers.Verb, Name: "list " + string(r), Optional: true}
+		if err := l.src.Known(r); err != nil && !told[need.Name] {
+			gaps = append(gaps, &observers.Unsupported{Need: need, Why: whyOf(err)})
+		}
+		if why := l.src.Bounded(r); why != "" {
+			gaps = append(gaps, &observers.Unsupported{Need: need, Why: why})
+		}
+	}
+	return gaps
+}
+
+func whyOf(err error) string {
+	if u, ok := err.(*Unknown); ok {
+		return u.Why
+	}
+	return fmt.Sprint(err)
+}
