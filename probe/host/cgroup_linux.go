@@ -341,3 +341,23 @@ func (c Container) ReadFile(name string) ([]byte, error) {
 	}
 	return b, err
 }
+
+// HasPod tells whether the pod runs on this node, or is one of those that the
+// run is about.
+func (h *Host) HasPod(uid string) bool {
+	if len(h.podUIDs) > 0 && h.InScope(uid) {
+		return true
+	}
+	roots, err := h.cgroups.kubeletRoots()
+	if err != nil {
+		return false
+	}
+	for _, root := range roots {
+		for pod := range pods(root) {
+			if pod.uid == uid {
+				return true
+			}
+		}
+	}
+	return false
+}
