@@ -45,6 +45,14 @@ const None finding.Cause = "none"
 // Explain weighs every rule and writes the story.
 func Explain(w *window.Window) *story.Story {
 	wrong := symptoms.Of(w)
+	hs := fold(w, hypotheses(w))
+	open := unexplained(w, wrong, hs)
+	return story.Build(decide(w, wrong, hs, open))
+}
+
+// hypotheses lists what the rules propose for the target and what it depends
+// on, best first.
+func hypotheses(w *window.Window) []finding.Hypothesis {
 	var hs []finding.Hypothesis
 	for _, r := range Rules() {
 		for _, h := range r.Eval(w) {
@@ -54,9 +62,19 @@ func Explain(w *window.Window) *story.Story {
 		}
 	}
 	finding.Rank(hs)
-	hs = fold(w, hs)
-	open := unexplained(w, wrong, hs)
-	return story.Build(decide(w, wrong, hs, open))
+	return hs
+}
+
+// Suspects lists the pods at which the hypotheses point, best first: where a
+// look at the node would decide most.
+func Suspects(w *window.Window) []event.Key {
+	var out []event.Key
+	for _, h := range hypotheses(w) {
+		if p, ok := w.Graph.PodOf(h.Entity); ok && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // reach is how many calls away from the target a cause may lie.

@@ -19,12 +19,13 @@ const maxFacts = 500_000
 
 // Collector is safe for concurrent use.
 type Collector struct {
-	mu      sync.Mutex
-	facts   []window.Fact
-	gaps    []window.Gap
-	nodes   map[string]*node
-	offsets map[string]time.Duration
-	dropped uint64
+	mu         sync.Mutex
+	facts      []window.Fact
+	gaps       []window.Gap
+	nodes      map[string]*node
+	offsets    map[string]time.Duration
+	dropped    uint64
+	apiDropped uint64
 }
 
 type node struct {
@@ -95,6 +96,8 @@ func (c *Collector) Add(f wire.Sourced) {
 		if f.Source.Side == observers.Node && f.Gap.Observer != "" {
 			c.node(f.Source).observer(f.Gap.Observer).State = stateOf(f.Gap.Need)
 		}
+	case f.Source.Side != observers.Node:
+		c.addFromAPI(f)
 	case f.Hello != nil:
 		n := c.node(f.Source)
 		n.Attached, n.Ended = f.Hello.Clock.Wall, ""
@@ -109,6 +112,14 @@ func (c *Collector) Add(f wire.Sourced) {
 		}
 	case f.Bye != nil:
 		c.node(f.Source).Ended = f.Bye.Reason
+	}
+}
+
+// addFromAPI keeps what an API source had to drop; it is no node, so the rest
+// of its frames says nothing about coverage.
+func (c *Collector) addFromAPI(f wire.Sourced) {
+	if f.Beat != nil {
+		c.apiDropped = f.Beat.Dropped
 	}
 }
 
@@ -169,7 +180,7 @@ func (c *Collector) Window(target window.Target, from, now time.Time) *window.Wi
 		}
 		in.Nodes = append(in.Nodes, copied)
 	}
-	in.Dropped = c.dropped
+	in.Dropped = c.dropped + c.apiDropped
 	c.mu.Unlock()
 	return window.New(in)
 }

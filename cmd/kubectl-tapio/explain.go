@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	clientcatalog "github.com/yairfalse/tapio/observers/catalog/client"
+	"github.com/yairfalse/tapio/observers/cluster/target"
+	"github.com/yairfalse/tapio/observers/memory"
+	"github.com/yairfalse/tapio/probe/launch"
+)
+
+// explainOptions are what the user typed, then what follows from it.
+type explainOptions struct {
+	*common
+	resources *genericclioptions.ResourceBuilderFlags
+
+	duration   time.Duration
+	since      time.Duration
+	full       bool
+	noProbe    bool
+	output     string
+	plain      bool
+	color      string
+	exitCode   bool
+	dryRun     string
+	profile    string
+	image      string
+	pullSecret string
+	namespace  string // of the probes
+	priority   string
+	maxProbes  int
+	observers  []string
+
+	args       []string
+	rest       *rest.Config
+	client     kubernetes.Interface
+	targetNS   string
+	context    string
+	allSpaces  bool
+	nodeSide   []string // names of node observers to run; nil means all
+	clusterOff map[string]bool
+}
+
+const explainExample = `  # why does this pod fail?
+  kubectl tapio explain pod/checkout-6f5c9 -n shop
+
+  # a workload, by its bare name
+  kubectl tapio explain checkout -n shop
+
+  # from the API alone, creating nothing
+  kubectl tapio explain deploy/checkout --no-probe
+
+  # the whole story as a document
+  kubectl tapio explain deploy/checkout -o json`
+
+func newExplain(c *common) *cobra.Command {
+	o := &explainOptions{common: c}
+	o.resources = genericclioptions.NewResourceBuilderFlags().WithFile(false, nil).WithLabelSelector("").WithAllNamespaces(false)
+	cmd := &cobra.Command{
+		Use:     "explain [TARGET]",
+		Short:   "Tell why a pod, workload, service or node is failing",
+		Example: explainExample,
+		Long: "Tells why TARGET is failing: reads the API, launches short-lived probes on the nodes that\n" +
+			"matter, and prints the story with the evidence for every step. TARGET is written as in\n" +
+			"kubectl (pod/x, pod x, deploy/x, svc x, node x, -l, -f) or as a bare name; without one the\n" +
+			"namespace is explained. Nothing is installed and nothing stays behind.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.complete(args); err != nil {
+				return err
+			}
+			if err := o.validate(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	o.addFlags(cmd)
+	return cmd
+}
+
+func (o *explainOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	o.resources.AddFlags(f)
+	f.DurationVar(&o.duration, "duration", 30*time.Second, "longest watch; it ends earlier once the story is decided")
+	f.DurationVar(&o.since, "since", time.Hour, "how far back Kubernetes' own history counts")
+	f.BoolVar(&o.full, "full", false, "watch for the whole --duration")
+	f.BoolVar(&o.noProbe, "no-probe", false, "create nothing: tell the story from the API alone")
+	f.StringVarP(&o.output, "output", "o", "", "json or yaml; default is text")
+	f.BoolVar(&o.plain, "plain", false, "linear text without colour")
+	f.StringVar(&o.color, "color", "auto", "auto, always or never")
+	f.BoolVar(&o.exitCode, "exit-code", false, "exit with 2 when a problem was found, 3 when inconclusive")
+	f.StringVar(&o.dryRun, "dry-run", "none", "none, client or server: print what would be created, with -o yaml or json, and stop")
+	f.StringVar(&o.profile, "profile", string(launch.Privileged), "privilege of the probes: "+profiles(" or "))
+	f.StringVar(&o.image, "probe-image", "", "image of the probe, instead of delivery through ConfigMaps")
+	f.StringVar(&o.pullSecret, "image-pull-secret", "", "Secret to pull --probe-image with")
+	f.StringVar(&o.namespace, "probe-namespace", "", "namespace of the probes; default kube-system, else the target's")
+	f.StringVar(&o.priority, "priority-class", "", "PriorityClass of the probes")
+	f.IntVar(&o.maxProbes, "max-probes", 3, "most nodes to probe, worst pods first")
+	f.StringSliceVar(&o.observers, "observers", nil, "only these observers, or with a leading - all but these: "+strings.Join(observerNames(), ", "))
+}
+
+func profiles(sep string) string {
+	var names []string
+	for _, p := range launch.Profiles() {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, sep)
+}
+
+// nodeObservers are the observers a probe of this build brings.
+func nodeObservers() []string { return []string{memory.Spec.Name} }
+
+func observerNames() []string {
+	names := nodeObservers()
+	for _, e := range clientcatalog.Entries {
+		names = append(names, e.Spec.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (o *explainOptions) complete(args []string) error {
+	o.args = args
+	loader := o.config.ToRawKubeConfigLoader()
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return err
+	}
+	o.context = raw.CurrentContext
+	if o.config.Context != nil && *o.config.Context != "" {
+		o.context = *o.config.Context
+	}
+	if o.rest, err = o.config.ToRESTConfig(); err != nil {
+		return err
+	}
+	if o.targetNS, _, err = loader.Namespace(); err != nil {
+		return err
+	}
+	if o.client, err = kubernetes.NewForConfig(o.rest); err != nil {
+		return err
+	}
+	o.allSpaces = o.resources.AllNamespaces != nil && *o.resources.AllNamespaces
+	return o.completeObservers()
+}
+
+// completeObservers splits --observers into those of the node and those of the
+// cluster.
+func (o *explainOptions) completeObservers() error {
+	all := observerNames()
+	want := map[string]bool{}
+	for i, arg := range o.observers {
+		name, off := strings.CutPrefix(arg, "-")
+		if !slices.Contains(all, name) {
+			return fmt.Errorf("there is no observer %q; there are %s", name, strings.Join(all, ", "))
+		}
+		if i == 0 && off {
+			for _, n := range all {
+				want[n] = true
+			}
+		}
+		want[name] = !off
+	}
+	o.clusterOff = map[string]bool{}
+	if len(o.observers) == 0 {
+		return nil
+	}
+	o.nodeSide = []string{}
+	for _, n := range all {
+		switch isNode := slices.Contains(nodeObservers(), n); {
+		case isNode && want[n]:
+			o.nodeSide = append(o.nodeSide, n)
+		case !isNode && !want[n]:
+			o.clusterOff[n] = true
+		}
+	}
+	if len(o.nodeSide) == 0 {
+		o.noProbe = true
+	}
+	return nil
+}
+
+func (o *explainOptions) validate() error {
+	switch {
+	case !slices.Contains([]string{"", "json", "yaml"}, o.output):
+		return fmt.Errorf("unknown output format %q: allowed are json and yaml", o.output)
+	case !slices.Contains([]string{"auto", "always", "never"}, o.color):
+		return fmt.Errorf("unknown --color %q: allowed are auto, always and never", o.color)
+	case !slices.Contains([]string{"none", "client", "server"}, o.dryRun):
+		return fmt.Errorf("unknown --dry-run %q: allowed are none, client and server", o.dryRun)
+	case !slices.Contains(launch.Profiles(), launch.Profile(o.profile)):
+		return fmt.Errorf("unknown --profile %q: allowed are %s", o.profile, profiles(" and "))
+	case o.duration < 0 || o.since < 0:
+		return fmt.Errorf("--duration and --since cannot be negative")
+	case o.maxProbes < 0:
+		return fmt.Errorf("--max-probes cannot be negative")
+	case o.pullSecret != "" && o.image == "":
+		return fmt.Errorf("--image-pull-secret needs --probe-image")
+	case o.dryRun != "none" && o.noProbe:
+		return fmt.Errorf("--dry-run prints the probes that would be created; --no-probe creates none")
+	}
+	return nil
+}
+
+func (o *explainOptions) resolve(ctx context.Context) (*target.Target, error) {
+	t := target.Options{Args: o.args, AllNamespaces: o.allSpaces, Client: o.client, Namespace: o.targetNS}
+	if o.resources.LabelSelector != nil {
+		t.Selector = *o.resources.LabelSelector
+	}
+	if o.resources.FileNameFlags != nil {
+		t.Files = o.resources.FileNameFlags.ToOptions()
+	}
+	return target.Resolve(ctx, o.config, t)
+}

@@ -1,0 +1,49 @@
+// Command kubectl-tapio is the kubectl plugin: "kubectl tapio explain pod X"
+// tells why a pod is failing.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	// Credential plugins of clusters are chosen by kubeconfig.
+	_ "k8s.io/client-go/plugin/pkg/client/auth"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	err := newRoot(streams).ExecuteContext(ctx)
+	stop()
+	os.Exit(exitCode(streams, err))
+}
+
+// exit is an error that only carries an exit code; what there was to say has
+// been said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Exit codes beside 0 and 1.
+const (
+	exitProblem      exit = 2   // --exit-code: a problem was found
+	exitInconclusive exit = 3   // --exit-code: inconclusive
+	exitInterrupted  exit = 130 // interrupted with nothing to show
+)
+
+func exitCode(streams genericiooptions.IOStreams, err error) int {
+	var code exit
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	fmt.Fprintln(streams.ErrOut, "error: "+sentence(err))
+	return 1
+}

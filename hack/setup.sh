@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# setup.sh [generate|lab]: makes sure the tools are there, installing Debian's
+# packages when root, else saying which are missing.
+set -euo pipefail
+part=${1:-all}
+declare -A package=()
+need() { command -v "$1" >/dev/null 2>&1 || package[$2]=1; }
+
+command -v go >/dev/null || { echo "setup: Go 1.26 or newer is needed: https://go.dev/dl" >&2; exit 1; }
+need git git
+if [ "$part" = all ] || [ "$part" = generate ]; then
+	need clang clang
+	need llvm-strip llvm
+	need ld.lld lld
+fi
+if [ "$part" = all ] || [ "$part" = lab ]; then
+	[ "$(uname -s)" = Linux ] || { echo "setup: the lab needs Linux" >&2; exit 1; }
+	need ip iproute2
+	need iptables iptables
+	need unshare util-linux
+	need sysctl procps
+	need mount mount
+	need dpkg-deb dpkg
+fi
+if [ "$part" = all ] || [ "$part" = test ]; then
+	need cc gcc
+	need tmux tmux
+fi
+[ ${#package[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	echo "setup: missing packages: ${!package[*]} (as root on Debian: apt-get install ${!package[*]})" >&2
+	exit 1
+fi
+echo "setup: installing ${!package[*]}" >&2
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${!package[@]}" >/dev/null
