@@ -53,8 +53,9 @@ func (c Chain) Path(i int, cut bool) string {
 // oom_lock, so the highest one that holds it is the answer (mem_cgroup_oom).
 // oomKnown says that this kernel has the lock. A kill because a limit was
 // lowered below what is charged does not take it (memory_max_write): there the
-// charge exceeds the limit, which else never happens. Without the lock the
-// lowest cgroup that has no room for another batch of pages is the answer.
+// charge exceeds the limit, as it else does only for the instant in which a
+// charge fails. Without the lock the lowest cgroup that has no room for another
+// batch of pages is the answer.
 func (c Chain) Limiting(oomKnown bool) (i int, ok bool) {
 	if oomKnown {
 		for i := len(c) - 1; i >= 0; i-- {

@@ -26,11 +26,16 @@ type Cgroup struct {
 
 // At is the cgroup at a path.
 func (l Locate) At(path string) Cgroup {
+	path = Clean(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
 	return Cgroup{Path: path, Place: l(path)}
 }
+
+// Clean makes a name that the kernel took from a program fit for events: what
+// is not UTF-8 is replaced.
+func Clean(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }
 
 // Key is the name of the cgroup in events.
 func (c Cgroup) Key() event.Key {
@@ -119,7 +124,7 @@ func (l Log) Event(r Report) (ev event.Event, ok bool) {
 	}
 	text := func(f event.Field[string], s string) {
 		if s != "" {
-			f.Set(&ev, s)
+			f.Set(&ev, Clean(s))
 		}
 	}
 	if l.PIDs {

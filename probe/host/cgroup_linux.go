@@ -21,7 +21,7 @@ import (
 const (
 	maxDirs    = 100_000
 	maxDepth   = 16
-	rootsAgain = 10 * time.Second // how often to look again for a kubelet that was not there
+	rootsAgain = 10 * time.Second // how often to look for kubelets when none is known to be ours
 	procLimit  = 4 << 20          // bytes of a mountinfo that are read
 )
 
@@ -48,6 +48,7 @@ type cgroups struct {
 
 	mu     sync.Mutex
 	roots  []string  // directories that kubelets keep their pods in
+	own    bool      // roots is the one of our own node, for good
 	looked time.Time // when roots were searched
 	now    func() time.Time
 }
@@ -132,8 +133,10 @@ func isDir(path string) bool {
 	return err == nil && st.IsDir()
 }
 
-// CgroupV2 tells whether the memory controller is in the unified hierarchy.
-func (h *Host) CgroupV2() bool { return h.cgroups.v2 }
+// MemoryHierarchy is the hierarchy that the memory controller is in: its mount
+// point as a path of this process, empty when the node has none, and whether it
+// is the unified one.
+func (h *Host) MemoryHierarchy() (dir string, v2 bool) { return h.cgroups.dir, h.cgroups.v2 }
 
 // Containers lists the memory cgroups of the containers that run now and that
 // the run is about, pod sandboxes included, in the order of their paths. It is
@@ -196,33 +199,35 @@ func (c *cgroups) kubeletRoots() ([]string, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.roots) == 0 && (c.looked.IsZero() || c.now().Sub(c.looked) > rootsAgain) {
+	if !c.own && (c.looked.IsZero() || c.now().Sub(c.looked) > rootsAgain) {
 		c.looked = c.now()
-		c.roots = c.search()
+		c.roots, c.own = c.search()
 	}
 	return c.roots, nil
 }
 
-func (c *cgroups) search() []string {
+// search finds the directories that kubelets keep their pods in; own says that
+// it is the one that we are in ourselves.
+func (c *cgroups) search() (roots []string, own bool) {
 	if root, ok := podsRoot(c.ownPath); ok {
 		if dir := filepath.Join(c.dir, root); isDir(dir) {
-			return []string{dir}
+			return []string{dir}, true
 		}
 	}
-	roots := findRoots(c.dir)
-	if len(roots) < 2 || c.ownInode == 0 {
-		return roots
+	roots = findRoots(c.dir)
+	if c.ownInode == 0 {
+		return roots, false
 	}
 	for _, root := range roots {
 		for pod := range pods(root) {
 			for name := range subdirs(pod.dir) {
 				if ino, err := inode(filepath.Join(pod.dir, name)); err == nil && ino == c.ownInode {
-					return []string{root}
+					return []string{root}, true
 				}
 			}
 		}
 	}
-	return roots
+	return roots, false
 }
 
 // podsRoot cuts pod and QoS class off the path of a pod's cgroup and returns

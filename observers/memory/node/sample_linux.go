@@ -45,7 +45,8 @@ func (o *observer) scan(seen map[uint64]bool, all bool, send func(event.Event)) 
 func (o *observer) sampleOne(c host.Container, send func(event.Event)) {
 	at, _ := o.host.Clock()
 	cgroup := memory.Cgroup{Path: c.Dir, Place: memory.Place{PodUID: c.PodUID, ContainerID: c.ID}}
-	ev, err := memory.Sample(at, cgroup, o.host.Node(), o.host.CgroupV2(), c.ReadFile)
+	_, v2 := o.host.MemoryHierarchy()
+	ev, err := memory.Sample(at, cgroup, o.host.Node(), v2, c.ReadFile)
 	switch {
 	case err == nil:
 		send(ev)
