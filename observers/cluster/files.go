@@ -19,6 +19,7 @@ func FromObjects(objs []runtime.Object, logs Logs, now time.Time) Source {
 		now = Newest(objs)
 	}
 	src := newSource("", logs, func() time.Time { return now })
+	src.static = true
 	seen := map[Resource]bool{}
 	for _, obj := range flatten(objs, seen) {
 		r, ok := resourceOf(obj)

@@ -18,6 +18,7 @@ type objects struct {
 	namespace string
 	logs      Logs
 	now       func() time.Time
+	static    bool
 	stores    map[Resource]*store
 
 	mu      sync.Mutex
@@ -56,6 +57,9 @@ func (o *objects) Namespace() string { return o.namespace }
 // Now is the time the objects are looked at: the clock of a live source, the
 // newest time in the input of a source of files.
 func (o *objects) Now() time.Time { return o.now() }
+
+// Static tells that the objects never change: they are from files.
+func (o *objects) Static() bool { return o.static }
 
 // Logs opens a container's log. The caller closes it.
 func (o *objects) Logs(ctx context.Context, namespace, pod, container string, opts LogOptions) (io.ReadCloser, error) {
