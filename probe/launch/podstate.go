@@ -69,8 +69,8 @@ func endedWhy(t *corev1.ContainerStateTerminated) string {
 	if t.Reason != "" && t.Reason != "Error" && t.Reason != "Completed" {
 		how = t.Reason + ", " + how
 	}
-	if t.Message != "" {
-		return how + ": " + lastLine(t.Message)
+	if line := lastLine(t.Message); line != "" {
+		return how + ": " + line
 	}
 	return how
 }
