@@ -1,0 +1,325 @@
+package loader
+
+import (
+	"bytes"
+	"compress/flate"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/yairfalse/tapio/probe/launch/payload"
+)
+
+const committed = "../launch/payload"
+
+// The committed programs are what the sources give.
+func TestCommittedIsCurrent(t *testing.T) {
+	for _, tool := range []string{"clang", "ld.lld"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing(t, tool)
+		}
+	}
+	for arch := range Triples() {
+		out := filepath.Join(t.TempDir(), "loader")
+		if err := Compile(t.Context(), "src", arch, out); err != nil {
+			t.Fatal(err)
+		}
+		got, want := read(t, out), read(t, filepath.Join(committed, "loader-linux-"+arch))
+		if !bytes.Equal(got, want) {
+			t.Errorf("the loader for %s is not built from the sources: run go generate ./probe/loader", arch)
+		}
+	}
+}
+
+func TestCompileFails(t *testing.T) {
+	if err := Compile(t.Context(), "src", "mips", "x"); err == nil || err.Error() != "there is no loader for mips" {
+		t.Errorf("error %v", err)
+	}
+	if err := Compile(t.Context(), t.TempDir(), "amd64", filepath.Join(t.TempDir(), "x")); err == nil || !strings.Contains(err.Error(), "compile the loader for amd64") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Static, small, not executable stack, loadable with the largest page size of
+// the architecture.
+func TestELF(t *testing.T) {
+	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
+	pages := map[string]uint64{"amd64": 4 << 10, "arm64": 64 << 10}
+	for arch := range Triples() {
+		raw := read(t, filepath.Join(committed, "loader-linux-"+arch))
+		if len(raw) > 16<<10 {
+			t.Errorf("%s: %d bytes, want a few KiB", arch, len(raw))
+		}
+		f, err := elf.NewFile(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Machine != machines[arch] || f.Type != elf.ET_EXEC {
+			t.Errorf("%s: %v %v", arch, f.Machine, f.Type)
+		}
+		for _, p := range f.Progs {
+			switch {
+			case p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC:
+				t.Errorf("%s: not static: %v", arch, p.Type)
+			case p.Type == elf.PT_LOAD && p.Align < pages[arch]:
+				t.Errorf("%s: segment aligned to %d, want %d", arch, p.Align, pages[arch])
+			case p.Flags&elf.PF_W != 0 && p.Flags&elf.PF_X != 0:
+				t.Errorf("%s: a segment can be written and executed", arch)
+			}
+		}
+	}
+}
+
+// cell is a root directory with a loader, as a pod sees it.
+type cell struct {
+	t    *testing.T
+	root string
+	emu  string // path of an emulator inside root, or empty
+}
+
+func newCell(t *testing.T, arch string) *cell {
+	t.Helper()
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" || os.Getuid() != 0 {
+		missing(t, "root on linux/amd64")
+	}
+	c := &cell{t: t, root: t.TempDir()}
+	c.write("loader", read(t, filepath.Join(committed, "loader-linux-"+arch)))
+	if arch == "arm64" {
+		emu, err := exec.LookPath("qemu-aarch64-static")
+		if err != nil {
+			missing(t, "qemu-aarch64-static")
+		}
+		c.emu = "/emulator"
+		c.write("emulator", read(t, emu))
+	}
+	if err := os.MkdirAll(filepath.Join(c.root, "run/tapio"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *cell) write(name string, content []byte) {
+	c.t.Helper()
+	path := filepath.Join(c.root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// parts mounts packed in parts of the given size.
+func (c *cell) parts(packed []byte, size int) {
+	for i := 0; len(packed) > 0; i++ {
+		n := min(size, len(packed))
+		c.write(fmt.Sprintf("tapio/%d/part", i), packed[:n])
+		packed = packed[n:]
+	}
+}
+
+// run runs the loader in the cell.
+func (c *cell) run(args ...string) (code int, stdout, stderr string) {
+	c.t.Helper()
+	argv := append([]string{"/loader"}, args...)
+	if c.emu != "" {
+		argv = append([]string{c.emu}, argv...)
+	}
+	var out, errs bytes.Buffer
+	cmd := &exec.Cmd{Path: argv[0], Args: argv, Env: []string{"GREETING=hello from outside"}, Stdout: &out, Stderr: &errs, Dir: "/",
+		SysProcAttr: &syscall.SysProcAttr{Chroot: c.root}}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		c.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// program is a static one that prints its arguments and its environment. It is
+// for this machine whatever the loader is for: an emulated loader starts it all
+// the same.
+func program(t *testing.T) (raw []byte, sum string) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "program")
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, filepath.Join("testdata", "program.go"))
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, msg)
+	}
+	raw = read(t, out)
+	h := sha256.Sum256(raw)
+	return raw, hex.EncodeToString(h[:])
+}
+
+func TestRuns(t *testing.T) {
+	for arch := range Triples() {
+		t.Run(arch, func(t *testing.T) {
+			newCell(t, arch) // skips early
+			raw, sum := program(t)
+			packed := deflate(t, flate.BestCompression, raw)
+			tests := []struct {
+				name    string
+				prepare func(*cell)
+				memfd   bool // executed from memory
+			}{
+				{"one part", func(c *cell) { c.parts(packed, len(packed)) }, false},
+				{"many parts", func(c *cell) { c.parts(packed, len(packed)/14) }, false},
+				{"an empty part", func(c *cell) {
+					c.write("tapio/0/part", packed[:1000])
+					c.write("tapio/1/part", nil)
+					c.write("tapio/2/part", packed[1000:])
+				}, false},
+				{"a larger file is there", func(c *cell) {
+					c.parts(packed, 900<<10)
+					c.write("run/tapio/probe", make([]byte, len(raw)+1<<20))
+				}, false},
+				{"no volume", func(c *cell) {
+					c.parts(packed, 900<<10)
+					if err := os.Remove(filepath.Join(c.root, "run/tapio")); err != nil {
+						c.t.Fatal(err)
+					}
+				}, true},
+			}
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
+					c := newCell(t, arch)
+					if c.emu != "" && tt.memfd {
+						t.Skip("the emulator knows no execveat")
+					}
+					tt.prepare(c)
+					code, out, errs := c.run(sum, "agent", "--flag", "two words", "")
+					want := fmt.Sprintf("%q\n%q\n", []string{"tapio-probe", "agent", "--flag", "two words", ""}, []string{"GREETING=hello from outside"})
+					if code != 42 || errs != "" || out != want {
+						t.Errorf("exit %d, output %q, want exit 42 and %q; errors %q", code, out, want, errs)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	good := deflate(t, flate.BestCompression, samples()["words"])
+	h := sha256.Sum256(samples()["words"])
+	sum := hex.EncodeToString(h[:])
+	write := func(packed []byte) func(*cell) { return func(c *cell) { c.parts(packed, 20_000) } }
+	tests := []struct {
+		name    string
+		prepare func(*cell)
+		args    []string
+		code    int
+		says    string
+	}{
+		{"no arguments", write(good), nil, 101, "usage: loader SHA256 ARGS..."},
+		{"short hash", write(good), []string{sum[:63]}, 101, "usage"},
+		{"long hash", write(good), []string{sum + "0"}, 101, "usage"},
+		{"no parts", func(*cell) {}, []string{sum}, 102, "there is no part of the probe under /tapio"},
+		{"empty part", func(c *cell) { c.write("tapio/0/part", nil) }, []string{sum}, 103, "incomplete or corrupt"},
+		{"truncated", write(good[:len(good)-10]), []string{sum}, 103, "incomplete or corrupt"},
+		{"a part is missing", func(c *cell) {
+			c.parts(good, 20_000)
+			if err := os.Remove(filepath.Join(c.root, "tapio/1/part")); err != nil {
+				c.t.Fatal(err)
+			}
+		}, []string{sum}, 103, "incomplete or corrupt"},
+		{"garbage", write([]byte("\xff\xffnot deflate")), []string{sum}, 103, "incomplete or corrupt"},
+		{"more behind the end", write(append(bytes.Clone(good), 0)), []string{sum}, 103, "go on behind their end"},
+		{"other hash", write(good), []string{strings.Repeat("0", 64)}, 104, "SHA-256 differs"},
+		{"upper case hash", write(good), []string{strings.ToUpper(sum)}, 104, "SHA-256 differs"},
+		{"other content", write(deflate(t, 9, samples()["noise"])), []string{sum}, 104, "SHA-256 differs"},
+		{"full volume", func(c *cell) {
+			c.parts(good, 20_000)
+			mount(c, "run/tapio", "size=64k")
+		}, []string{sum}, 105, "cannot be written"},
+		{"not a program", write(good), []string{sum}, 106, "cannot be executed"},
+		{"noexec volume", func(c *cell) {
+			c.parts(good, 20_000)
+			if err := os.MkdirAll(filepath.Join(c.root, "run/tapio"), 0o755); err != nil {
+				c.t.Fatal(err)
+			}
+			mount(c, "run/tapio", "size=8m,noexec")
+		}, []string{sum}, 106, "cannot be executed"},
+		{"part is a directory", func(c *cell) {
+			if err := os.MkdirAll(filepath.Join(c.root, "tapio/0/part"), 0o755); err != nil {
+				c.t.Fatal(err)
+			}
+		}, []string{sum}, 107, "cannot be read"},
+		{"bomb", write(deflate(t, 9, make([]byte, 65<<20))), []string{sum}, 108, "more than 64 MiB"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newCell(t, "amd64")
+			tt.prepare(c)
+			code, out, errs := c.run(tt.args...)
+			if code != tt.code || !strings.Contains(errs, tt.says) || out != "" {
+				t.Errorf("exit %d, %q; want exit %d and %q", code, errs, tt.code, tt.says)
+			}
+			if strings.Count(errs, "\n") != 1 || !strings.HasPrefix(errs, "tapio loader: ") {
+				t.Errorf("%q is not one line of the loader", errs)
+			}
+			if reason, ok := payload.ExitReason(int32(code)); !ok || reason == "" {
+				t.Errorf("exit code %d has no reason for the client", code)
+			}
+		})
+	}
+}
+
+// A flipped bit anywhere ends as a corrupt stream or as another hash, and
+// nothing is executed.
+func TestRefusesFlippedBits(t *testing.T) {
+	raw, sum := program(t)
+	good := deflate(t, flate.BestCompression, raw)
+	for i := range 32 {
+		c := newCell(t, "amd64")
+		damaged := bytes.Clone(good)
+		damaged[i*len(good)/32] ^= 1 << (i % 8)
+		want := 104
+		rest := bytes.NewReader(damaged)
+		if _, err := io.Copy(io.Discard, flate.NewReader(rest)); err != nil || rest.Len() > 0 {
+			want = 103
+		}
+		c.parts(damaged, 900<<10)
+		if code, out, errs := c.run(sum); code != want || out != "" {
+			t.Errorf("byte %d: exit %d, %q, %q; want exit %d", i*len(good)/32, code, out, errs, want)
+		}
+	}
+}
+
+// mount puts a small memory file system over a directory of the cell.
+func mount(c *cell, dir, options string) {
+	c.t.Helper()
+	path := filepath.Join(c.root, dir)
+	flags := uintptr(syscall.MS_NOSUID)
+	if strings.Contains(options, "noexec") {
+		flags |= syscall.MS_NOEXEC
+		options = strings.ReplaceAll(options, ",noexec", "")
+	}
+	if err := syscall.Mount("tmpfs", path, "tmpfs", flags, options); err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() {
+		if err := syscall.Unmount(path, syscall.MNT_DETACH); err != nil {
+			c.t.Error(err)
+		}
+	})
+}
