@@ -5,6 +5,8 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/yairfalse/tapio/probe/launch/payload"
 )
 
 // Phase is how far a probe's pod has come.
@@ -68,6 +70,9 @@ func endedWhy(t *corev1.ContainerStateTerminated) string {
 	how := "exit code " + strconv.Itoa(int(t.ExitCode))
 	if t.Reason != "" && t.Reason != "Error" && t.Reason != "Completed" {
 		how = t.Reason + ", " + how
+	}
+	if reason, ok := payload.ExitReason(t.ExitCode); ok {
+		return reason
 	}
 	if line := lastLine(t.Message); line != "" {
 		return how + ": " + line
