@@ -67,8 +67,7 @@ func runAgent(ctx context.Context, args []string, stderr io.Writer, open func(wi
 		fmt.Fprintf(stderr, "tapio-probe: %v\n", err)
 		return 2
 	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", *listen)
+	ln, err := net.Listen("tcp", *listen)
 	if err == nil {
 		err = Serve(ctx, ln, cfg)
 	}

@@ -55,6 +55,8 @@ func packArch(ctx context.Context, dir, keep, arch, version string, report io.Wr
 		}
 		defer os.RemoveAll(tmp)
 		scratch = tmp
+	} else if err := os.MkdirAll(keep, 0o755); err != nil {
+		return err
 	}
 	program := filepath.Join(scratch, "tapio-probe-linux-"+arch)
 	if err := build(ctx, program, arch, version); err != nil {
