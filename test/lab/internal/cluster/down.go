@@ -30,13 +30,7 @@ func Down(dir layout.Dir, keepLogs bool) error {
 	}
 	host := state.Host()
 	dir = host.Owner(dir)
-	if err := stop(tree); err != nil {
-		return err
-	}
-	if err := network.Remove(); err != nil {
-		return err
-	}
-	if err := tree.Remove(10 * time.Second); err != nil {
+	if err := clear(tree); err != nil {
 		return err
 	}
 	if err := host.Restore(dir); err != nil {
@@ -46,6 +40,23 @@ func Down(dir layout.Dir, keepLogs bool) error {
 		return err
 	}
 	return remove(dir, keepLogs)
+}
+
+// clear ends the lab's processes and removes what they lived in. A process that
+// was on its way into the lab's cgroups may appear between the two, hence the
+// rounds.
+func clear(tree cgroup.Tree) error {
+	for round := 1; ; round++ {
+		if err := stop(tree); err != nil {
+			return err
+		}
+		if err := network.Remove(); err != nil {
+			return err
+		}
+		if err := tree.Remove(time.Second); err == nil || round == 10 {
+			return err
+		}
+	}
 }
 
 // stop kills every process of the lab but the supervisor, which reaps them,
