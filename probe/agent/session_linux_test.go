@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -234,19 +235,19 @@ func TestStubbornObserver(t *testing.T) {
 // frees it.
 func TestOpenedObserversAreRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		opened, freed := 0, 0
+		var opened, freed atomic.Int64
 		slow := Entry{Spec: observers.Spec{Name: "slow"}, Open: func() (observers.Observer, error) {
 			time.Sleep(time.Second)
-			opened++
-			return &fake{run: func(ctx context.Context, _ func(event.Event)) error { <-ctx.Done(); freed++; return nil }}, nil
+			opened.Add(1)
+			return &fake{run: func(ctx context.Context, _ func(event.Event)) error { <-ctx.Done(); freed.Add(1); return nil }}, nil
 		}}
 		p := serve(t, config(slow, slow, slow))
 		c := p.join(t, goodStart())
 		time.Sleep(1500 * time.Millisecond)
 		c.send(wire.Frame{Stop: &wire.Stop{}})
 		<-p.done
-		if opened != 2 || freed != 2 {
-			t.Errorf("%d opened and %d freed, want 2 and 2", opened, freed)
+		if opened.Load() != 2 || freed.Load() != 2 {
+			t.Errorf("%d opened and %d freed, want 2 and 2", opened.Load(), freed.Load())
 		}
 	})
 }

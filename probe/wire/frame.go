@@ -50,7 +50,8 @@ type Scope struct {
 	PodUIDs []string `json:"podUIDs,omitempty"` // none means every pod of the node
 }
 
-// Hello answers Start.
+// Hello answers Start. Specs that do not fit into one frame follow at once in
+// further hellos (see Split).
 type Hello struct {
 	Protocol int              `json:"protocol"`
 	Build    string           `json:"build"`
@@ -68,7 +69,8 @@ type Clock struct {
 	Boot time.Duration `json:"boot"` // since boot, suspend included (CLOCK_BOOTTIME), ns
 }
 
-// Gap says that something cannot be seen, and why.
+// Gap says that something cannot be seen, and why. Need is empty when the
+// reason is none of the observer's needs, for example that it failed.
 type Gap struct {
 	Observer string         `json:"observer"`
 	Need     observers.Need `json:"need"`
