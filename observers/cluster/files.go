@@ -29,7 +29,7 @@ func FromObjects(objs []runtime.Object, logs Logs, now time.Time) Source {
 		if e, ok := obj.(*eventsv1.Event); ok {
 			obj = fromEventsAPI(e)
 		}
-		if m, err := meta.Accessor(obj); err != nil || m.GetName() == "" {
+		if m, err := meta.Accessor(obj); err != nil || m.GetName() == "" || !Plausible(m.GetName(), m.GetNamespace(), string(m.GetUID())) {
 			continue
 		}
 		if src.stores[r].indexer.Add(obj) == nil {

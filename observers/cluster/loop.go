@@ -96,12 +96,25 @@ func (l *Loop) done() { l.once.Do(func() { close(l.first) }) }
 // at the start was emitted.
 func (l *Loop) First() <-chan struct{} { return l.first }
 
-// Counted wraps emit so that Stats knows.
+// Counted wraps emit so that Stats knows, and times the facts.
 func (l *Loop) Counted(emit func(event.Event)) func(event.Event) {
 	return func(e event.Event) {
 		l.events.Add(1)
-		emit(e)
+		emit(Timed(e, l.src.Now()))
 	}
+}
+
+// Timed gives an event whose object tells no time the time now, and puts all
+// times into UTC, so that equal facts have equal bytes.
+func Timed(e event.Event, now time.Time) event.Event {
+	if e.At.IsZero() {
+		e.At = now
+	}
+	if e.At.IsZero() { // files that tell no time at all
+		e.At = time.Unix(0, 0)
+	}
+	e.At = e.At.Round(0).UTC()
+	return e
 }
 
 // Lost counts facts that are known but could not be emitted.

@@ -16,7 +16,6 @@ import (
 // objects is what the copies of a Source share.
 type objects struct {
 	namespace string
-	logs      Logs
 	now       func() time.Time
 	static    bool
 	stores    map[Resource]*store
@@ -28,7 +27,7 @@ type objects struct {
 
 func newSource(namespace string, logs Logs, now func() time.Time) Source {
 	o := &objects{
-		namespace: namespace, logs: logs, now: now,
+		namespace: namespace, now: now,
 		stores: map[Resource]*store{}, changed: make(chan struct{}), bounded: map[Resource]string{},
 	}
 	for _, k := range kinds {
@@ -47,6 +46,7 @@ func newSource(namespace string, logs Logs, now func() time.Time) Source {
 		DaemonSets:     appslisters.NewDaemonSetLister(at(DaemonSets)),
 		Jobs:           batchlisters.NewJobLister(at(Jobs)),
 		CronJobs:       batchlisters.NewCronJobLister(at(CronJobs)),
+		logs:           logs,
 		objects:        o,
 	}
 }
@@ -62,11 +62,11 @@ func (o *objects) Now() time.Time { return o.now() }
 func (o *objects) Static() bool { return o.static }
 
 // Logs opens a container's log. The caller closes it.
-func (o *objects) Logs(ctx context.Context, namespace, pod, container string, opts LogOptions) (io.ReadCloser, error) {
-	if o.logs == nil {
+func (s Source) Logs(ctx context.Context, namespace, pod, container string, opts LogOptions) (io.ReadCloser, error) {
+	if s.logs == nil {
 		return nil, ErrNoLogs
 	}
-	return o.logs(ctx, namespace, pod, container, opts)
+	return s.logs(ctx, namespace, pod, container, opts)
 }
 
 // Known is nil when the list is complete; else it is an *Unknown that says why

@@ -19,7 +19,7 @@ import (
 // the answer: true, though not the top.
 func (s Source) Workload(pod *corev1.Pod) (key event.Key, ok bool) {
 	ref := metav1.GetControllerOf(pod)
-	if ref == nil || ref.Name == "" || (ref.Kind == "Node" && inGroup(ref, "")) {
+	if ref == nil || !plausible(ref) || (ref.Kind == "Node" && inGroup(ref, "")) {
 		return event.Key{}, false
 	}
 	if ref.Kind != "ReplicaSet" || !inGroup(ref, "apps") {
@@ -38,7 +38,7 @@ func (s Source) Workload(pod *corev1.Pod) (key event.Key, ok bool) {
 // ReplicaSetOwner is the key of what controls a ReplicaSet, or of itself when
 // nothing does.
 func ReplicaSetOwner(rs *appsv1.ReplicaSet) event.Key {
-	if up := metav1.GetControllerOf(rs); up != nil && up.Name != "" && up.Kind != "" {
+	if up := metav1.GetControllerOf(rs); up != nil && plausible(up) {
 		return event.WorkloadKey(up.Kind, rs.Namespace, up.Name)
 	}
 	return event.WorkloadKey("ReplicaSet", rs.Namespace, rs.Name)
@@ -63,6 +63,25 @@ func (s Source) byTemplateHash(pod *corev1.Pod, replicaSet string) string {
 		return ""
 	}
 	return name
+}
+
+// plausible refuses what no API server would store.
+func plausible(ref *metav1.OwnerReference) bool {
+	return ref.Name != "" && ref.Kind != "" && Plausible(ref.Name) && Plausible(ref.Kind)
+}
+
+// maxName is the length of the longest name, in bytes (RFC 1123 subdomain).
+const maxName = 253
+
+// Plausible tells whether all are short enough to be names, so that no object
+// from a file can make a fact that does not fit into a frame.
+func Plausible(names ...string) bool {
+	for _, n := range names {
+		if len(n) > maxName {
+			return false
+		}
+	}
+	return true
 }
 
 func inGroup(ref *metav1.OwnerReference, group string) bool {

@@ -35,6 +35,7 @@ type Source struct {
 	// Scope says which pods the run is about.
 	Scope Scope
 
+	logs Logs
 	*objects
 }
 
@@ -98,3 +99,9 @@ func (u *Unknown) Error() string { return fmt.Sprintf("%s are unknown: %s", u.Re
 
 // Unwrap gives the API server's answer.
 func (u *Unknown) Unwrap() error { return u.Err }
+
+// WithLogs is the source with another way to read logs.
+func (s Source) WithLogs(logs Logs) Source {
+	s.logs = logs
+	return s
+}

@@ -137,13 +137,18 @@ func (o *observer) round(ctx context.Context, emit func(event.Event)) error {
 		if ctx.Err() != nil || o.isRefused() {
 			break
 		}
-		g.Go(func() error { o.read(ctx, t); return nil })
+		g.Go(func() error {
+			if !o.isRefused() {
+				o.read(ctx, t)
+			}
+			return nil
+		})
 	}
 	_ = g.Wait() // failures stay with their task
 	o.tellFailures(ctx, tasks)
 	for _, e := range o.facts(scope, tasks) {
 		o.events.Add(1)
-		emit(e)
+		emit(source.Timed(e, o.src.Now()))
 	}
 	return nil
 }

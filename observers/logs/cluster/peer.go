@@ -14,8 +14,6 @@ var after = []string{
 	"upstream: \"", // nginx
 	"connection to server at \"",
 	"is the server running on host \"",
-	"could not translate host name \"",
-	"host not found in upstream \"",
 	"could not connect to redis at ",
 	"cannot connect to host ",
 	"server on '",
@@ -28,13 +26,6 @@ var after = []string{
 	"connecting to ",
 	"reading from ",
 	"request to ",
-	"bad address '",
-	"could not resolve host: ",
-	"couldn't resolve host '",
-	"unknownhostexception: ",
-	"getaddrinfo enotfound ",
-	"getaddrinfo eai_again ",
-	"failed to resolve '",
 	"connect econnrefused ",
 	"connect etimedout ",
 	"connect ehostunreach ",
@@ -45,6 +36,20 @@ var after = []string{
 	"connect call failed ('",
 }
 
+// named are the words behind which clients write the name that has no address;
+// whatever follows is that name.
+var named = []string{
+	"could not translate host name \"",
+	"host not found in upstream \"",
+	"bad address '",
+	"could not resolve host: ",
+	"couldn't resolve host '",
+	"unknownhostexception: ",
+	"getaddrinfo enotfound ",
+	"getaddrinfo eai_again ",
+	"failed to resolve '",
+}
+
 // targetOf finds the peer that the line names: by URL or by the words of the
 // client, at last by the address that was dialled. It is empty when none is
 // named in a form that is surely a host.
@@ -52,6 +57,13 @@ func targetOf(line, low, what string) string {
 	if what == logs.Unresolved {
 		if t := lookup(line, low); t != "" {
 			return t
+		}
+		for _, w := range named {
+			if i := strings.Index(low, w); i >= 0 {
+				if t := hostPort(word(line[i+len(w):])); t != "" {
+					return t
+				}
+			}
 		}
 	}
 	if i := strings.Index(low, "upstream: \""); i >= 0 {

@@ -23,7 +23,7 @@ func Recognise(line string) (Complaint, bool) {
 	if len(line) > maxLine {
 		line = line[:maxLine]
 	}
-	low := strings.ToLower(line)
+	low := lower(line)
 	what := classify(low)
 	if what == "" || aboutClient(low) || containsAny(low, recoveries) {
 		return Complaint{}, false
@@ -61,7 +61,7 @@ var phrases = []struct {
 		"i/o timeout", "context deadline exceeded", "client.timeout exceeded", "etimedout", "esockettimedout",
 		"connection timed out", "connect timed out", "read timed out", "upstream timed out", "operation timed out",
 		"timeout expired", "deadlineexceeded", "deadline_exceeded", "timeouterror", "timeoutexception",
-		"tls handshake timeout", "timeout connecting to", "timeout reading from", "error 110 connecting", "connecttimeout",
+		"tls handshake timeout", "timeout connecting to", "timeout reading from", "error 110 connecting", "timed out. (connect timeout=",
 	}},
 }
 
@@ -161,6 +161,17 @@ var signs = map[string][]string{
 }
 
 func speaksOfFailure(low, what string) bool { return containsAny(low, signs[what]) }
+
+// lower changes ASCII letters only, so that positions stay the same.
+func lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
+}
 
 func containsAny(s string, words []string) bool {
 	for _, w := range words {

@@ -161,7 +161,7 @@ func stamp(line string) (at time.Time, text string, ok bool) {
 
 // continuation reads the second line of libpq's two-line message.
 func continuation(text string) string {
-	low := strings.ToLower(text[:min(len(text), maxLine)])
+	low := lower(text[:min(len(text), maxLine)])
 	const words = "is the server running on host \""
 	i := strings.Index(low, words)
 	if i < 0 {
