@@ -152,7 +152,7 @@ func TestVerdicts(t *testing.T) {
 				s.Pod(redis, 40, running(32, 1))
 				s.Kill(redis, 29.8, facts.Kill{PID: 9, Usage: 99 * mi, Limit: 100 * mi, Life: 59 * time.Second, By: memory.ByPod})
 			},
-			verdict: story.Explained, cause: "memory/limit-oom", headline: "100Mi pod's memory limit",
+			verdict: story.Explained, cause: "memory/limit-oom", headline: "pod's 100Mi memory limit",
 		},
 		{
 			name: "killed by a plain SIGKILL", target: redis, watched: true,

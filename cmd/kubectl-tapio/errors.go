@@ -19,7 +19,7 @@ func sentence(err error) string {
 	var op *net.OpError
 	var u *url.Error
 	switch {
-	case clientcmd.IsEmptyConfig(err):
+	case clientcmd.IsEmptyConfig(err), errors.Is(err, clientcmd.ErrEmptyCluster):
 		return "no cluster is configured: set KUBECONFIG, or pass --kubeconfig"
 	case apierrors.IsUnauthorized(err):
 		return "the cluster does not accept these credentials: log in again, or choose another --context"

@@ -11,6 +11,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 
 	clientcatalog "github.com/yairfalse/tapio/observers/catalog/client"
 	"github.com/yairfalse/tapio/observers/cluster/target"
@@ -134,6 +135,9 @@ func (o *explainOptions) complete(args []string) error {
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return err
+	}
+	if len(raw.Clusters) == 0 && *o.config.APIServer == "" {
+		return clientcmd.ErrEmptyCluster
 	}
 	o.context = raw.CurrentContext
 	if o.config.Context != nil && *o.config.Context != "" {

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/yairfalse/tapio/correlate/claims"
@@ -36,8 +37,7 @@ func chain(w *window.Window, c event.Key, deaths []death, g growth, grows bool) 
 func killLinks(w *window.Window, c event.Key, deaths []death) []finding.Link {
 	var out []finding.Link
 	var kernel, api bool
-	for i := len(deaths) - 1; i >= 0 && !(kernel && api); i-- {
-		d := deaths[i]
+	for _, d := range slices.Backward(deaths) {
 		if d.end != nil && !api {
 			api = true
 			e := endEvidence(*d.end)
@@ -53,7 +53,8 @@ func killLinks(w *window.Window, c event.Key, deaths []death) []finding.Link {
 			out = append(out, finding.Link{From: from, To: c, Mechanism: finding.Kills, At: e.At, Trust: finding.Seen, Sentence: e.Claim, Evidence: []finding.Evidence{e}})
 		}
 	}
-	if len(out) == 2 && out[1].At.Before(out[0].At) {
+	// The API's whole seconds would put the end before the kill.
+	if len(out) == 2 && out[1].Trust == finding.Seen && out[1].At.Before(out[0].At.Add(endBeforeKill)) {
 		out[0], out[1] = out[1], out[0]
 	}
 	return out
@@ -76,12 +77,20 @@ func restartLink(w *window.Window, c event.Key, deaths []death) (finding.Link, b
 		at := time.Unix(started, 0)
 		if lag := at.Sub(last); lag > -time.Second {
 			link.At, link.Lag = at, max(lag, 0)
-			link.Sentence = fmt.Sprintf("started again %s after the kill, %s", words.Span(link.Lag.Truncate(time.Second)), words.Count(lifecycle.Restarts.Or(f.Event, 0), "restart"))
+			link.Sentence = fmt.Sprintf("started again %s after the kill, %s", coarse(link.Lag), words.Count(lifecycle.Restarts.Or(f.Event, 0), "restart"))
 			e.At, e.Claim = at, link.Sentence
 			link.Evidence = []finding.Evidence{e}
 		}
 	}
 	return link, true
+}
+
+// coarse renders a lag that is known to the second.
+func coarse(d time.Duration) string {
+	if d < time.Second {
+		return "within a second"
+	}
+	return words.Span(d.Truncate(time.Second))
 }
 
 // callerLinks are the complaints of programs that call the container's pod, as

@@ -46,6 +46,9 @@ func limiterWords(w *window.Window, c event.Key, kill window.Fact) string {
 		}
 		return "the container's limit"
 	case memory.ByPod:
+		if limit, _ := memory.LimiterLimit.Get(kill.Event); limit == w.Graph.Limit(c) {
+			return "the container's limit, met in the pod's cgroup"
+		}
 		return "the pod's limit"
 	case memory.ByAncestor:
 		return "a limit above the pod"

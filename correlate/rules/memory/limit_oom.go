@@ -116,15 +116,19 @@ func headline(w *window.Window, c event.Key, deaths []death) string {
 	return b.String()
 }
 
+// limitWords names the limit as "64Mi memory limit". A pod's own cgroup has the
+// sum of its containers' limits and also counts the sandbox, so with a single
+// limited container the two are the same limit and the pod's is hit first.
 func limitWords(w *window.Window, c event.Key, d death) string {
-	whose := "memory limit"
-	if d.kill != nil && memory.Constraint.Or(d.kill.Event, "") == memory.ByPod {
-		whose = "pod's memory limit"
+	limit := d.limit(w, c)
+	size := ""
+	if limit > 0 {
+		size = words.Bytes(limit) + " "
 	}
-	if l := d.limit(w, c); l > 0 {
-		return words.Bytes(l) + " " + whose
+	if d.kill != nil && memory.Constraint.Or(d.kill.Event, "") == memory.ByPod && limit != w.Graph.Limit(c) {
+		return "pod's " + size + "memory limit"
 	}
-	return whose
+	return size + "memory limit"
 }
 
 // often tells how many times and when: "at 14:02:07 UTC", or "3 times in 4m,
