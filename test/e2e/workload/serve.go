@@ -27,6 +27,7 @@ func newServer(ready bool) *server {
 	s := &server{}
 	s.host, _ = os.Hostname() // an unnamed host is told as ""
 	s.live.Store(true)
+	s.ready.Store(ready)
 	return s
 }
 
