@@ -174,13 +174,18 @@ func newStream(conn httpstream.Connection) (io.ReadWriteCloser, error) {
 	}
 	s := &stream{conn: conn, data: data, fault: make(chan error, 1)}
 	go func() {
-		text, err := io.ReadAll(io.LimitReader(errs, maxStreamError))
-		if len(text) > 0 {
-			err = errors.New(clean(string(text)))
-		}
-		s.fault <- err
-		if len(text) > 0 {
-			s.Close() // the kubelet gave up: a blocked Read must end
+		// Whatever comes is the reason why the connection is of no use. It may
+		// come without an end: nobody promises to close this stream.
+		text := make([]byte, maxStreamError)
+		n, err := errs.Read(text)
+		switch {
+		case n > 0:
+			s.fault <- errors.New(clean(string(text[:n])))
+			s.Close() // a blocked Read must end
+		case errors.Is(err, io.EOF):
+			s.fault <- nil
+		default:
+			s.fault <- err
 		}
 	}()
 	return s, nil
