@@ -84,14 +84,15 @@ func buildAll(ctx context.Context, args []string) error {
 	return nil
 }
 
-// running returns the state directory of a lab that is up.
+// running returns the state directory of the lab. A lab in trouble counts too:
+// much of it may still work, and scenarios break it on purpose.
 func running() (layout.Dir, error) {
 	dir, err := layout.DirFromEnv()
 	if err != nil {
 		return "", err
 	}
 	trouble, err := cluster.Check(dir)
-	if err == nil && trouble != "" {
+	if err == nil && trouble == cluster.NotRunning {
 		err = errors.New(trouble)
 	}
 	return dir, err

@@ -58,14 +58,13 @@ func up(ctx context.Context, args []string) error {
 		return err
 	}
 	p.say("programs and images built")
-	if owner := state.Host().Owner(dir); owner != dir {
-		return fmt.Errorf("a lab with the state directory %s exists: take it down first, with TAPIO_LAB_DIR=%s", owner, owner)
-	}
 	switch trouble, err := cluster.Check(dir); {
 	case err != nil:
 		return err
 	case trouble == "":
 		return refresh(ctx, p, dir, all, *count)
+	case state.Host().Owner(dir) != dir:
+		return errors.New(trouble)
 	case trouble != cluster.NotRunning:
 		p.say("clearing away a lab in trouble: %s", trouble)
 	}

@@ -32,9 +32,11 @@ func Check(dir layout.Dir) (string, error) {
 		return "", err
 	}
 	st, err := state.ReadStatus(dir)
-	switch {
+	switch owner := state.Host().Owner(dir); {
 	case errors.Is(err, fs.ErrNotExist) && len(pids) == 0:
 		return NotRunning, nil
+	case owner != dir:
+		return fmt.Sprintf("a lab with another state directory exists: set TAPIO_LAB_DIR=%s to reach it", owner), nil
 	case err != nil:
 		return fmt.Sprintf("the lab's status cannot be read (%v)", err), nil
 	}
