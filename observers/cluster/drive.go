@@ -38,7 +38,7 @@ type Run struct {
 	eventNo uint64
 	dropped uint64
 	closed  bool
-	marks   map[chan struct{}]bool // to be closed once the queue ran empty
+	marks   []chan struct{} // to be closed once the queue ran empty
 	wake    chan struct{}
 }
 
@@ -49,7 +49,7 @@ type Run struct {
 func Drive(ctx context.Context, src Source, entries []Entry) *Run {
 	r := &Run{
 		frames: make(chan wire.Sourced), first: make(chan struct{}), settled: make(chan struct{}),
-		marks: map[chan struct{}]bool{}, wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1),
 	}
 	hello := &wire.Hello{Protocol: wire.Protocol, Clock: wire.Clock{Wall: src.Now()}}
 	for _, e := range entries {

@@ -29,6 +29,9 @@ func FromObjects(objs []runtime.Object, logs Logs, now time.Time) Source {
 		if e, ok := obj.(*eventsv1.Event); ok {
 			obj = fromEventsAPI(e)
 		}
+		if ours(obj) {
+			continue
+		}
 		if m, err := meta.Accessor(obj); err != nil || m.GetName() == "" || !Plausible(m.GetName(), m.GetNamespace(), string(m.GetUID())) {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -13,7 +14,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -99,10 +99,22 @@ func (s *store) follow(ctx context.Context, a access, sample runtime.Object) {
 			return w, err
 		},
 	}}
-	cache.NewReflectorWithOptions(lw, sample, s, cache.ReflectorOptions{
-		Name:    string(s.resource),
-		Backoff: &wait.Backoff{Duration: 200 * time.Millisecond, Cap: 15 * time.Second, Steps: 8, Factor: 2, Jitter: 0.5},
-	}).RunWithContext(ctx)
+	r := cache.NewReflectorWithOptions(lw, sample, s, cache.ReflectorOptions{Name: string(s.resource)})
+	// The reflector's own loop writes to the process's log, which is the user's
+	// screen here; what fails is told by Known instead.
+	const least, most = 200 * time.Millisecond, 15 * time.Second
+	for delay := least; ctx.Err() == nil; {
+		begun := time.Now()
+		_ = r.ListAndWatchWithContext(ctx) // told by fail
+		if time.Since(begun) > most {
+			delay = least // it worked for a while
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(delay + rand.N(delay/2)):
+		}
+		delay = min(2*delay, most)
+	}
 }
 
 // listOnly makes a reflector begin with a plain list, which the API server

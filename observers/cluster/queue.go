@@ -33,7 +33,7 @@ func (r *Run) put(f wire.Frame) {
 // mark closes ch once everything queued so far was received.
 func (r *Run) mark(ch chan struct{}) {
 	r.mu.Lock()
-	r.marks[ch] = true
+	r.marks = append(r.marks, ch)
 	r.mu.Unlock()
 	r.poke()
 }
@@ -52,10 +52,7 @@ func (r *Run) write() {
 	for {
 		r.mu.Lock()
 		batch, marks, closed := r.queue, r.marks, r.closed
-		r.queue = nil
-		if len(marks) > 0 {
-			r.marks = map[chan struct{}]bool{}
-		}
+		r.queue, r.marks = nil, nil
 		r.mu.Unlock()
 		for _, f := range batch {
 			seq++
@@ -67,7 +64,7 @@ func (r *Run) write() {
 				r.mu.Unlock()
 			}
 		}
-		for ch := range marks {
+		for _, ch := range marks {
 			close(ch)
 		}
 		if len(batch) > 0 || len(marks) > 0 {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -57,11 +58,17 @@ func (s *store) set(u *Unknown) {
 }
 
 func (s *store) Add(obj any) error {
+	if ours(obj) {
+		return nil
+	}
 	defer s.changed()
 	return s.indexer.Add(slim(obj))
 }
 
 func (s *store) Update(obj any) error {
+	if ours(obj) {
+		return nil
+	}
 	defer s.changed()
 	return s.indexer.Update(slim(obj))
 }
@@ -72,6 +79,7 @@ func (s *store) Delete(obj any) error {
 }
 
 func (s *store) Replace(objs []any, version string) error {
+	objs = slices.DeleteFunc(objs, ours)
 	for _, o := range objs {
 		slim(o)
 	}

@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,7 +27,7 @@ func (r *resolver) other(n name) (*Target, error) {
 		NamespaceParam(r.namespace).DefaultNamespace().
 		ResourceTypeOrNameArgs(true, n.kind+"/"+n.name).SingleResourceType().Latest().Do().Infos()
 	switch {
-	case meta.IsNoMatchError(err):
+	case meta.IsNoMatchError(err), err != nil && strings.Contains(err.Error(), "have a resource type"):
 		return nil, fmt.Errorf("the cluster has no kind %q", n.kind)
 	case isNotFound(err):
 		return nil, r.missing(n.kind, n.name, nil)

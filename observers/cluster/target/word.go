@@ -58,6 +58,9 @@ func (r *resolver) bare(word string) (*Target, error) {
 			return nil, r.explain(err, "", word)
 		}
 	}
+	if k, ok := kindOf(word); ok {
+		return nil, fmt.Errorf("%q is a kind: name the %s too, as in %s/NAME", word, strings.ToLower(k.name), word)
+	}
 	return r.prefix(word, errs)
 }
 
