@@ -53,27 +53,22 @@ type cgroups struct {
 	now    func() time.Time
 }
 
-func openCgroups(root string) *cgroups {
-	proc := "self"
-	if root != "/" {
-		proc = "1"
-	}
+func openCgroups(v view) *cgroups {
 	c := &cgroups{now: time.Now}
-	info, err := readSmall("/proc/"+proc+"/mountinfo", procLimit)
-	if err != nil {
-		c.err = fmt.Errorf("the node's mounts cannot be read: %w", err)
-		return c
-	}
-	if c.dir, c.v2, c.err = memoryMount(string(info), root); c.err != nil {
-		return c
-	}
 	own, err := readSmall("/proc/self/cgroup", 64<<10)
+	if v.root == ownRoot && inPod(string(own)) {
+		c.err = errors.New("the probe's pod shows no process of the node whose files may be entered")
+		return c
+	}
+	if c.dir, c.v2, c.err = memoryMount(v.mount, v.root); c.err != nil {
+		return c
+	}
 	if err == nil {
 		c.ownPath = memoryPath(string(own), c.v2)
 	}
 	ns, err := inode("/proc/self/ns/cgroup")
 	c.absolute = err == nil && ns == initCgroupNS
-	if c.ownPath == "/" && root != "/" {
+	if c.ownPath == "/" && v.root != ownRoot {
 		c.ownInode, _ = inode("/sys/fs/cgroup") // 0 matches no cgroup
 	}
 	return c

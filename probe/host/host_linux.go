@@ -13,9 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostRoot is the node's root directory for a process in a pod with hostPID.
-const hostRoot = "/proc/1/root"
-
 // Numbers the kernel gives to the first namespaces of a boot
 // (include/uapi/linux/nsfs.h, enum init_ns_ino).
 const (
@@ -58,11 +55,12 @@ func Open(cfg Config) (*Host, error) {
 	if err := unix.Uname(&uts); err != nil {
 		return nil, fmt.Errorf("the kernel does not tell its version: %w", err)
 	}
+	v := findView()
 	h := &Host{
 		node:    cfg.Node,
 		bootID:  strings.TrimSpace(string(id)),
 		kernel:  unix.ByteSliceToString(uts.Release[:]),
-		root:    findRoot(),
+		root:    v.root,
 		podUIDs: slices.Clone(cfg.PodUIDs),
 	}
 	if _, _, err := h.clock.read(); err != nil {
@@ -71,7 +69,7 @@ func Open(cfg Config) (*Host, error) {
 	if h.pidNS, err = inode("/proc/self/ns/pid"); err != nil {
 		return nil, fmt.Errorf("the probe's own pid namespace cannot be read, is /proc mounted? %w", err)
 	}
-	h.cgroups = openCgroups(h.root)
+	h.cgroups = openCgroups(v)
 	return h, nil
 }
 
@@ -104,19 +102,6 @@ func (h *Host) PIDNamespace() uint64 { return h.pidNS }
 // InitPIDNamespace tells whether the probe's process ids are those that the
 // kernel prints in its log.
 func (h *Host) InitPIDNamespace() bool { return h.pidNS == initPIDNS }
-
-// findRoot is the root of pid 1 when that is another than ours, which is so in
-// a pod with hostPID, else our own.
-func findRoot() string {
-	var theirs, ours unix.Stat_t
-	if unix.Stat(hostRoot, &theirs) != nil || unix.Stat("/", &ours) != nil {
-		return "/"
-	}
-	if theirs.Dev == ours.Dev && theirs.Ino == ours.Ino {
-		return "/"
-	}
-	return hostRoot
-}
 
 // readSmall reads a file of the kernel that is expected to be at most limit
 // bytes long; longer ones are refused rather than cut.

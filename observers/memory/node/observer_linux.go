@@ -20,7 +20,7 @@ import (
 
 const (
 	scanEvery   = time.Second     // how soon a new container is seen
-	sampleEvery = 5 * time.Second // how often each container is sampled
+	sampleEvery = 2 * time.Second // how often each container is sampled
 )
 
 // observer is the opened observer. Sources that this node does not offer are
