@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,7 +100,13 @@ func TestDrive(t *testing.T) {
 			entry("fails", &scripted{run: func(context.Context, func(event.Event)) error { return errors.New("broke") }}, nil),
 			entry("panics", &scripted{run: func(context.Context, func(event.Event)) error { panic("at the disco") }}, nil),
 		})
+		var mu sync.Mutex
 		var got []string
+		has := func(brief string) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Contains(got, brief)
+		}
 		over := make(chan struct{})
 		go func() {
 			defer close(over)
@@ -111,18 +118,20 @@ func TestDrive(t *testing.T) {
 				if f.Source != API {
 					t.Errorf("source %v", f.Source)
 				}
+				mu.Lock()
 				got = append(got, brief(f))
+				mu.Unlock()
 			}
 		}()
 		<-run.First()
 		synctest.Wait()
-		if !slices.Contains(got, "event 2 good.two") || slices.Contains(got, "event 3 slow.one") {
-			t.Errorf("at First: %q", got)
+		if !has("event 2 good.two") || has("event 3 slow.one") {
+			t.Error("First came too early or too late")
 		}
 		<-run.Settled()
 		synctest.Wait()
-		if !slices.Contains(got, "event 3 slow.one") {
-			t.Errorf("at Settled: %q", got)
+		if !has("event 3 slow.one") {
+			t.Error("Settled came too early")
 		}
 		time.Sleep(6 * time.Second)
 		cancel()
@@ -133,7 +142,7 @@ func TestDrive(t *testing.T) {
 			"event 1 good.one", "event 2 good.two", "event 3 slow.one", "beat 4 dropped 0", "beat 4 dropped 0", "bye",
 		}
 		for _, w := range want {
-			if !slices.Contains(got, w) {
+			if !has(w) {
 				t.Errorf("%q is missing", w)
 			}
 		}
