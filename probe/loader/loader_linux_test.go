@@ -97,7 +97,7 @@ func TestRuns(t *testing.T) {
 				}, false},
 				{"a larger file is there", func(c *cell) {
 					c.parts(packed, 900<<10)
-					c.write("run/tapio/probe", make([]byte, len(raw)+1<<20))
+					c.write("run/tapio/tapio-probe", make([]byte, len(raw)+1<<20))
 				}, false},
 				{"no volume", func(c *cell) {
 					c.parts(packed, 900<<10)

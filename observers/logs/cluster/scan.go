@@ -127,9 +127,13 @@ func (s *scanner) flush() {
 // maxGroups bounds the different complaints of one read.
 const maxGroups = 64
 
+// burstGap is the quiet after which the same complaint is a new one: trouble at
+// the start of a program and trouble later have different causes.
+const burstGap = 5 * time.Second
+
 func (s *scanner) add(g group) {
 	i, ok := s.index[g.Complaint]
-	if !ok {
+	if !ok || g.first.Sub(s.groups[i].last) > burstGap {
 		if len(s.groups) < maxGroups {
 			s.index[g.Complaint] = len(s.groups)
 			s.groups = append(s.groups, g)

@@ -13,7 +13,7 @@
 #include "kernel.h"
 
 #define PARTS "/tapio"
-#define PROGRAM "/run/tapio/probe"
+#define PROGRAM "/run/tapio/tapio-probe"
 
 enum { MAX_PARTS = 64, MAX_OUTPUT = 64 << 20 };
 
