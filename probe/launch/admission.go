@@ -22,6 +22,7 @@ var (
 	limitText       = regexp.MustCompile(`(?:maximum|minimum) (?:cpu|memory|ephemeral-storage) (?:usage|limit)? ?per (?:Pod|Container)[^.]*`)
 	sccText         = regexp.MustCompile(`unable to validate against any security context constraint(?:: (.*))?`)
 	rightText       = regexp.MustCompile(`cannot [a-z]+ resource`)
+	objectPrefix    = regexp.MustCompile(`^[a-z.]+ "[^"]*" is forbidden: `)
 	imageText       = regexp.MustCompile(`(?i)image.?policy|images? .*(?:not allowed|denied|rejected)`)
 )
 
@@ -92,7 +93,7 @@ func refusalText(text, namespace string) *Refused {
 	if imageText.MatchString(text) {
 		return &Refused{
 			Reason: ImageDenied, Ask: askImage,
-			What: fmt.Sprintf("an image policy refuses the probe in %s", namespace), Why: text,
+			What: fmt.Sprintf("an image policy refuses the probe in %s", namespace), Why: objectPrefix.ReplaceAllString(text, ""),
 		}
 	}
 	return nil
@@ -117,7 +118,7 @@ func unreachable(err error) bool {
 // the server said, without the layers around it.
 func innermost(err error) string {
 	if st, ok := errors.AsType[*apierrors.StatusError](err); ok {
-		return st.ErrStatus.Message
+		return objectPrefix.ReplaceAllString(st.ErrStatus.Message, "")
 	}
 	for {
 		next := errors.Unwrap(err)

@@ -62,6 +62,12 @@ type Probe struct {
 func (p *Plan) Launch(ctx context.Context, config *rest.Config) *Run {
 	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &Run{plan: p, client: p.client, rest: config, stop: stop, jobs: map[string]*lease{}}
+	if len(p.Admitted()) == 0 {
+		for _, c := range p.Nodes {
+			r.addProbe(c)
+		}
+		return r
+	}
 	var err error
 	if r.pods, err = watchPods(watchCtx, p.client, p.Namespace, p.Run); err != nil {
 		for _, c := range p.Nodes {

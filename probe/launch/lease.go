@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// goneBound is how long Delete waits for the pods to be gone.
+// goneBound is how long Delete waits for the garbage collector to take the pods.
 const goneBound = 5 * time.Second
 
 // renewBound is how long one extension of the lease may take.
@@ -99,13 +99,13 @@ func deleteNow() metav1.DeleteOptions {
 type Leftovers struct {
 	Namespace string
 	Jobs      []string // those that were not confirmed as deleted
-	Pods      bool     // pods of the run are still ending
+	Pods      bool     // pods of the run are there and nobody has deleted them yet
 	Err       error
 }
 
 func (l *Leftovers) Error() string {
 	if len(l.Jobs) == 0 {
-		return fmt.Sprintf("probe pods in %s are still ending; they go by themselves within a minute", l.Namespace)
+		return fmt.Sprintf("probe pods in %s are not deleted yet; they go by themselves within a minute", l.Namespace)
 	}
 	return fmt.Sprintf("not deleted in %s: job %s (%s); they go by themselves within a minute, or by kubectl tapio cleanup",
 		l.Namespace, strings.Join(l.Jobs, ", "), clean(innermost(l.Err)))
@@ -114,7 +114,7 @@ func (l *Leftovers) Error() string {
 func (l *Leftovers) Unwrap() error { return l.Err }
 
 // Delete removes everything the run created and waits, for a bounded time,
-// until its pods are gone. ctx should be fresh: it is used for the removal
+// until the deletion of its pods is on record. ctx should be fresh: it is used for the removal
 // after the run's own context has ended. The error is a *Leftovers.
 func (r *Run) Delete(ctx context.Context) error {
 	defer r.stop()

@@ -75,12 +75,12 @@ func (p *pods) get(job string) (PodState, <-chan struct{}) {
 	return p.byJob[job], p.changed
 }
 
-// present tells whether any pod of the run is there.
+// present tells whether any pod of the run is there that is not being deleted.
 func (p *pods) present() (bool, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, st := range p.byJob {
-		if st.Phase != Absent {
+		if st.Phase != Absent && !st.Doomed {
 			return true, p.changed
 		}
 	}

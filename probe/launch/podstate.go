@@ -28,6 +28,9 @@ type PodState struct {
 	UID   string
 	Why   string // for NoImage, Ended, and Starting where known: a clause
 	Node  string
+	// Doomed is whether the API server has the pod's deletion on record: the
+	// kubelet ends and removes it, whatever becomes of the client.
+	Doomed bool
 }
 
 // imageReasons are the waiting reasons by which the kubelet refuses an image
@@ -41,7 +44,7 @@ var imageReasons = map[string]bool{
 // podState reads a pod. It is a pure function, so that every way in which a pod
 // can fail to run is a row in a table.
 func podState(pod *corev1.Pod) PodState {
-	st := PodState{Phase: Starting, Name: pod.Name, UID: string(pod.UID), Node: pod.Spec.NodeName}
+	st := PodState{Phase: Starting, Name: pod.Name, UID: string(pod.UID), Node: pod.Spec.NodeName, Doomed: pod.DeletionTimestamp != nil}
 	var state corev1.ContainerState
 	for _, c := range pod.Status.ContainerStatuses {
 		if c.Name == ContainerName {

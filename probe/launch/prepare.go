@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,12 @@ func Prepare(ctx context.Context, client kubernetes.Interface, o Options, target
 		wg.Go(func() { p.Nodes[i] = p.candidate(ctx, t) })
 	}
 	wg.Wait()
+	noRights := !slices.Contains(refused, nil)
 	for i := range p.Nodes {
+		// Who may create nothing at all is not told of lesser rights.
+		if c := &p.Nodes[i]; noRights && (c.Refused == nil || c.Refused.Reason == NoRight) {
+			c.Refused = mostTelling(refused).On(c.Node)
+		}
 		p.addPayload(&p.Nodes[i])
 	}
 	p.choose(ctx, namespaces, refused)
@@ -204,22 +210,23 @@ func (p *Plan) choose(ctx context.Context, namespaces []string, refused []*Refus
 		}
 	}
 	wg.Wait()
-	best := 0
-	for i, r := range refused {
-		if r == nil {
-			p.Namespace = namespaces[i]
-			return
-		}
-		if r.Reason.tells() > refused[best].Reason.tells() {
-			best = i
-		}
+	if i := slices.Index(refused, nil); i >= 0 {
+		p.Namespace = namespaces[i]
+		return
 	}
-	p.Namespace = namespaces[best]
+	best := mostTelling(refused)
+	p.Namespace = namespaces[slices.Index(refused, best)]
 	for i := range p.Nodes {
 		if p.Nodes[i].Refused == nil {
-			p.Nodes[i].Refused = refused[best].On(p.Nodes[i].Node)
+			p.Nodes[i].Refused = best.On(p.Nodes[i].Node)
 		}
 	}
+}
+
+// mostTelling returns the refusal that says most about the cluster, the first
+// of equals.
+func mostTelling(refused []*Refused) *Refused {
+	return slices.MaxFunc(refused, func(a, b *Refused) int { return cmp.Compare(a.Reason.tells(), b.Reason.tells()) })
 }
 
 // dryNames returns names for the parts of a node's program.
