@@ -135,9 +135,8 @@ func (g *Graph) pod(uid string) *pod {
 }
 
 // Canonical turns a cgroup of a known container into that container, and a
-// pod's own cgroup into the pod. Other keys stay as they are. A cgroup whose
-// container id nobody knows any more (an instance before the last) becomes its
-// pod's container when the pod has only one.
+// pod's own cgroup into the pod. Other keys stay as they are: the cgroup of a
+// pod's sandbox, or of an instance that the API has forgotten (see Former).
 func (g *Graph) Canonical(k event.Key) event.Key {
 	if k.Type != event.Cgroup {
 		return k
@@ -156,6 +155,18 @@ func (g *Graph) Canonical(k event.Key) event.Key {
 	if c, known := g.instances[id]; known {
 		return c
 	}
+	return k
+}
+
+// Former resolves like Canonical and takes a cgroup that nobody knows any more
+// for a former instance of its pod's container, when the pod has only one. It
+// is for kills: a sandbox holds next to no memory and is not chosen.
+func (g *Graph) Former(k event.Key) event.Key {
+	k = g.Canonical(k)
+	if k.Type != event.Cgroup || !strings.Contains(k.ID, "/") {
+		return k
+	}
+	uid, _ := k.PodUID()
 	if p := g.pods[uid]; p != nil && len(p.containers) == 1 {
 		return p.containers[0]
 	}

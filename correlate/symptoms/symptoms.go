@@ -87,11 +87,11 @@ func ofContainer(w *window.Window, c event.Key) []finding.Symptom {
 		out = append(out, finding.Symptom{Sort: finding.EndedBadly, Entity: c, At: f.At, Sentence: "container " + c.Leaf() + " ended: " + e.Claim, Evidence: e})
 	}
 	for _, f := range w.About(logs.Failure, c) {
-		if f.End().Before(w.From) {
-			continue
+		if w.To.Sub(f.End()) > grace {
+			continue // start-up trouble that is over explains nothing
 		}
 		e := claims.Complaint(f)
-		out = append(out, finding.Symptom{Sort: finding.CallsFailed, Entity: c, At: f.At, Sentence: e.Claim, Lasting: w.To.Sub(f.End()) < grace, Evidence: e})
+		out = append(out, finding.Symptom{Sort: finding.CallsFailed, Entity: c, At: f.At, Sentence: e.Claim, Lasting: true, Evidence: e})
 	}
 	f, ok := w.Last(lifecycle.Container, c)
 	if !ok || lifecycle.Role.Or(f.Event, lifecycle.Main) == lifecycle.Init {

@@ -10,6 +10,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/graph"
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/event"
+	"github.com/yairfalse/tapio/observers/memory"
 )
 
 // Fact is an event with its source. Its cgroup keys are resolved to containers
@@ -102,7 +103,7 @@ func New(in Input) *Window {
 	w.Graph = graph.Build(plain)
 	w.Target.Pods = targetPods(in.Target, w.Graph)
 	for i := range w.Facts {
-		w.Facts[i].Refs = w.canonical(w.Facts[i].Refs)
+		w.Facts[i].Refs = w.canonical(w.Facts[i].Kind, w.Facts[i].Refs)
 		w.byKind[w.Facts[i].Kind] = append(w.byKind[w.Facts[i].Kind], w.Facts[i])
 	}
 	return w
@@ -126,10 +127,14 @@ func targetPods(t Target, g *graph.Graph) []event.Key {
 	return slices.Compact(pods)
 }
 
-func (w *Window) canonical(refs []event.Ref) []event.Ref {
+func (w *Window) canonical(kind event.Kind, refs []event.Ref) []event.Ref {
+	resolve := w.Graph.Canonical
+	if kind == memory.OOMKill {
+		resolve = w.Graph.Former
+	}
 	out := slices.Clone(refs)
 	for i := range out {
-		out[i].Key = w.Graph.Canonical(out[i].Key)
+		out[i].Key = resolve(out[i].Key)
 	}
 	return out
 }
