@@ -24,13 +24,17 @@ func Select(services []*corev1.Service, pods []*corev1.Pod, slicesOf []*discover
 	out := make([]Selection, len(services))
 	// Each Service is filed under one of its label pairs, so that a pod is
 	// compared only with the few Services that can match it.
-	type pair struct{ ns, k, v string }
 	byPair := map[pair][]int{}
+	shared := map[pair]int{}
+	for _, s := range services {
+		for k, v := range s.Spec.Selector {
+			shared[pair{s.Namespace, k, v}]++
+		}
+	}
 	byName := map[string]int{}
 	for i, s := range services {
 		out[i].Service = s
-		if k, ok := rarest(s.Spec.Selector); ok {
-			p := pair{s.Namespace, k, s.Spec.Selector[k]}
+		if p, ok := rarest(s, shared); ok {
 			byPair[p] = append(byPair[p], i)
 		} else {
 			byName[s.Namespace+"/"+s.Name] = i
@@ -70,15 +74,18 @@ func Select(services []*corev1.Service, pods []*corev1.Pod, slicesOf []*discover
 	return out
 }
 
-// rarest picks a pair of the selector to file the Service under: the longest
-// value, since "app.kubernetes.io/part-of=shop" style pairs are shared by many.
-func rarest(selector map[string]string) (key string, ok bool) {
-	for k, v := range selector {
-		if !ok || len(v) > len(selector[key]) || len(v) == len(selector[key]) && k < key {
-			key, ok = k, true
+// pair is one label with its value, in a namespace.
+type pair struct{ ns, k, v string }
+
+// rarest picks the pair of a selector that the fewest Services share: many ask
+// for part-of=shop, few for app=api.
+func rarest(s *corev1.Service, shared map[pair]int) (best pair, ok bool) {
+	for k, v := range s.Spec.Selector {
+		if p := (pair{s.Namespace, k, v}); !ok || shared[p] < shared[best] {
+			best, ok = p, true
 		}
 	}
-	return key, ok
+	return best, ok
 }
 
 func matches(selector, labels map[string]string) bool {
