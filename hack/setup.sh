@@ -24,7 +24,7 @@ if [ "$part" = all ] || [ "$part" = lab ]; then
 fi
 if [ "$part" = all ] || [ "$part" = test ]; then
 	need cc gcc
-	need tmux tmux
+	need qemu-aarch64-static qemu-user-static
 fi
 [ ${#package[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

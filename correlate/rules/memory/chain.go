@@ -93,6 +93,22 @@ func coarse(d time.Duration) string {
 	return words.Span(d.Truncate(time.Second))
 }
 
+// lead is by how much complaints may come before the kill: what is about to
+// meet its limit is slow already, because the kernel reclaims for it.
+const lead = 5 * time.Second
+
+// sinceDeath is the time from the death that best explains a complaint to its
+// first line: the last one before it, else the first.
+func sinceDeath(at time.Time, deaths []death) time.Duration {
+	lag := at.Sub(deaths[0].at)
+	for _, d := range deaths[1:] {
+		if l := at.Sub(d.at); l >= -lead {
+			lag = l
+		}
+	}
+	return lag
+}
+
 // callerLinks are the complaints of programs that call the container's pod, as
 // far as their own logs tell, from the first death on.
 func callerLinks(w *window.Window, c event.Key, deaths []death) []finding.Link {
@@ -119,10 +135,9 @@ func callerLinks(w *window.Window, c event.Key, deaths []death) []finding.Link {
 			From: c, To: caller, Mechanism: finding.Interrupts, At: f.At, Trust: finding.API,
 			Sentence: e.Claim, Evidence: []finding.Evidence{e},
 		}
-		if lag := f.At.Sub(deaths[0].at); lag >= 0 {
+		if lag := sinceDeath(f.At, deaths); lag >= 0 {
 			link.Lag = lag
-		} else {
-			link.At = f.At
+		} else if lag < -lead {
 			link.Trust = finding.Inferred
 		}
 		out = append(out, link)
