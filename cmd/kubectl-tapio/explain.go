@@ -13,9 +13,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	clientcatalog "github.com/yairfalse/tapio/observers/catalog/client"
+	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/catalog"
 	"github.com/yairfalse/tapio/observers/cluster/target"
-	"github.com/yairfalse/tapio/observers/memory"
 	"github.com/yairfalse/tapio/probe/launch"
 )
 
@@ -106,7 +106,7 @@ func (o *explainOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.namespace, "probe-namespace", "", "namespace of the probes; default kube-system, else the target's")
 	f.StringVar(&o.priority, "priority-class", "", "PriorityClass of the probes")
 	f.IntVar(&o.maxProbes, "max-probes", 3, "most nodes to probe, worst pods first")
-	f.StringSliceVar(&o.observers, "observers", nil, "only these observers, or with a leading - all but these: "+strings.Join(observerNames(), ", "))
+	f.StringSliceVar(&o.observers, "observers", nil, "only these observers, or with a leading - all but these: "+strings.Join(namesOf(""), ", "))
 }
 
 func profiles(sep string) string {
@@ -117,15 +117,14 @@ func profiles(sep string) string {
 	return strings.Join(names, sep)
 }
 
-// nodeObservers are the observers a probe of this build brings.
-func nodeObservers() []string { return []string{memory.Spec.Name} }
-
-func observerNames() []string {
-	names := nodeObservers()
-	for _, e := range clientcatalog.Entries {
-		names = append(names, e.Spec.Name)
+// namesOf lists the observers of a side, by name; no side means all.
+func namesOf(side observers.Side) []string {
+	var names []string
+	for _, s := range catalog.Specs {
+		if side == "" || s.Side == side {
+			names = append(names, s.Name)
+		}
 	}
-	slices.Sort(names)
 	return names
 }
 
@@ -159,7 +158,7 @@ func (o *explainOptions) complete(args []string) error {
 // completeObservers splits --observers into those of the node and those of the
 // cluster.
 func (o *explainOptions) completeObservers() error {
-	all := observerNames()
+	all := namesOf("")
 	want := map[string]bool{}
 	for i, arg := range o.observers {
 		name, off := strings.CutPrefix(arg, "-")
@@ -179,7 +178,7 @@ func (o *explainOptions) completeObservers() error {
 	}
 	o.nodeSide = []string{}
 	for _, n := range all {
-		switch isNode := slices.Contains(nodeObservers(), n); {
+		switch isNode := slices.Contains(namesOf(observers.Node), n); {
 		case isNode && want[n]:
 			o.nodeSide = append(o.nodeSide, n)
 		case !isNode && !want[n]:

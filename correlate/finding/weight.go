@@ -12,7 +12,6 @@ const (
 	KillBySource2 Weight = "kill-second-source"
 	ReasonOOM     Weight = "reason-oom-killed"
 	InitOOM       Weight = "runtime-init-oom"
-	OOMCounter    Weight = "oom-counter"
 	NearLimit     Weight = "near-limit"
 	GrewToLimit   Weight = "grew-to-limit"
 	ShortLives    Weight = "only-short-lives"
@@ -37,7 +36,6 @@ var Table = map[Weight]Entry{
 	KillBySource2: {2.0, "a second, independent source tells of the same kill"},
 	ReasonOOM:     {3.5, "the runtime saw the cgroup's OOM flag; it cannot tell whose limit was hit"},
 	InitOOM:       {4.5, "the runtime could not even start the process within the limit"},
-	OOMCounter:    {2.5, "the cgroup counts its own OOM kills, without saying when"},
 	NearLimit:     {1.0, "use close to the limit fits, and is also seen with page cache alone"},
 	GrewToLimit:   {1.0, "growth that points at the limit fits the kill"},
 	ShortLives:    {1.5, "no known instance lived longer than a start-up"},

@@ -78,6 +78,25 @@ var Entries = []Entry{
 {{end}}}
 `
 
+// specs lists the declarations of both sides, for whoever only describes.
+var specs = template.Must(template.New("specs").Parse(specsText))
+
+const (
+	specsOutput = "catalog/specs.go"
+	specsText   = header + `package catalog
+
+import (
+	"github.com/yairfalse/tapio/observers"
+{{range .}}	"github.com/yairfalse/tapio/observers/{{.}}"
+{{end}})
+
+// Specs declare all observers, by name.
+var Specs = []observers.Spec{
+{{range .}}	{{.}}.Spec,
+{{end}}}
+`
+)
+
 func main() {
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
@@ -108,20 +127,31 @@ func run(args []string) error {
 // generate returns the catalogs by their paths below observers.
 func generate(tree fs.FS) (map[string][]byte, error) {
 	files := map[string][]byte{}
+	var all []string
 	for _, s := range sides {
 		names, err := find(tree, s.folder)
 		if err != nil {
 			return nil, err
 		}
-		var text bytes.Buffer
-		if err := s.text.Execute(&text, names); err != nil {
-			return nil, err
-		}
-		if files[s.output], err = format.Source(text.Bytes()); err != nil {
+		if files[s.output], err = render(s.text, names); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.output, err)
 		}
+		all = append(all, names...)
+	}
+	slices.Sort(all)
+	var err error
+	if files[specsOutput], err = render(specs, slices.Compact(all)); err != nil {
+		return nil, fmt.Errorf("%s: %w", specsOutput, err)
 	}
 	return files, nil
+}
+
+func render(t *template.Template, names []string) ([]byte, error) {
+	var text bytes.Buffer
+	if err := t.Execute(&text, names); err != nil {
+		return nil, err
+	}
+	return format.Source(text.Bytes())
 }
 
 // find lists the observers that have the folder, by name.
