@@ -49,6 +49,7 @@ type Probe struct {
 	jobUID  string
 	attempt int // index of the current image
 	conns   dialer
+	between bool // one Job is being replaced by the next
 }
 
 // Launch creates what the plan says: first the Jobs, whose uids the ConfigMaps

@@ -22,8 +22,9 @@ import (
 
 // Backoff between attempts to reach a probe that does not listen yet.
 const (
-	firstRetry = 20 * time.Millisecond
-	lastRetry  = 500 * time.Millisecond
+	startingRetry = 100 * time.Millisecond // while the pod is not known to run
+	firstRetry    = 20 * time.Millisecond  // once it is
+	lastRetry     = 500 * time.Millisecond
 )
 
 // faultWait is how long the end of the data stream waits for its reason.
@@ -39,39 +40,65 @@ type dialer struct {
 }
 
 // Dial opens a stream to the probe's port through its pod's portforward
-// subresource, without a listening port on this machine. It retries while the
-// pod runs and the probe does not listen. greet must begin the conversation on
-// the stream and fail if the probe is not there: a port-forward to a closed
-// port opens like any other and then breaks.
+// subresource, without a listening port on this machine. It tries again until
+// the probe listens, the pod has ended, or ctx ends, and begins before the pod
+// is known to run: a pod's status is up to a second behind its container.
+//
+// greet must begin the conversation on the stream and fail if the probe is not
+// there: a port-forward to a closed port opens like any other and then breaks.
 func (p *Probe) Dial(ctx context.Context, greet func(io.ReadWriteCloser) error) error {
-	wait := firstRetry
-	var last error
+	var (
+		last    error
+		wait    = startingRetry
+		running bool
+	)
 	for {
-		st, _ := p.State()
-		if st.Phase != Running {
+		st, changed := p.State()
+		var again <-chan time.Time
+		switch {
+		case st.Phase == Ended, st.Phase == Absent && st.Name != "":
 			return &Refused{Node: p.Node, Reason: Lost, What: fmt.Sprintf("the probe on %s ended", p.Node), Why: st.Why, Err: last}
-		}
-		conn, err := p.open(ctx, st.Name)
-		if err == nil {
-			if err = greet(conn); err == nil {
+		case st.Phase == Running && !running:
+			running, wait = true, firstRetry
+			fallthrough
+		case st.Phase == Running, st.Phase == Starting:
+			last = p.try(ctx, st.Name, greet)
+			if last == nil {
 				return nil
 			}
-			conn.Close()
+			if r, ok := errors.AsType[*Refused](last); ok {
+				return r
+			}
+			again = time.After(wait)
+			wait = min(wait+wait/3+time.Millisecond, lastRetry)
 		}
-		if r, ok := errors.AsType[*Refused](err); ok {
-			return r
-		}
-		last = err
 		select {
-		case <-time.After(wait):
+		case <-again:
+		case <-changed:
 		case <-ctx.Done():
+			why := ""
+			if last != nil {
+				why = innermost(last)
+			}
 			return &Refused{
-				Node: p.Node, Reason: Lost, Err: errors.Join(ctx.Err(), last), Why: innermost(last),
+				Node: p.Node, Reason: Lost, Err: errors.Join(ctx.Err(), last), Why: why,
 				What: fmt.Sprintf("no stream to the probe on %s", p.Node),
 			}
 		}
-		wait = min(2*wait, lastRetry)
 	}
+}
+
+// try opens one connection and begins the conversation on it.
+func (p *Probe) try(ctx context.Context, pod string, greet func(io.ReadWriteCloser) error) error {
+	conn, err := p.open(ctx, pod)
+	if err != nil {
+		return err
+	}
+	if err := greet(conn); err != nil {
+		conn.Close()
+		return err
+	}
+	return nil
 }
 
 // portForwardURL is the address of the pod's portforward subresource.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/streaming/pkg/httpstream"
@@ -221,9 +222,10 @@ func TestDialGivesUp(t *testing.T) {
 }
 
 func TestStreamErrorEndsABlockedRead(t *testing.T) {
-	s := &apiServer{}
+	s, arrived := &apiServer{}, make(chan struct{})
 	s.handle = func(data httpstream.Stream, fail func(string)) {
 		io.WriteString(data, "x")
+		<-arrived
 		fail("the container is gone")
 		io.Copy(io.Discard, data) // keeps the data stream open
 	}
@@ -233,10 +235,49 @@ func TestStreamErrorEndsABlockedRead(t *testing.T) {
 		if _, err := io.ReadFull(c, b); err != nil {
 			t.Errorf("the first byte: %v", err)
 		}
+		close(arrived)
 		_, err := c.Read(b)
 		return &Refused{Reason: Lost, What: "read", Why: err.Error()}
 	})
 	if !strings.Contains(err.Error(), "the container is gone") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestDialBeginsBeforeThePodIsKnownToRun(t *testing.T) {
+	for name, first := range map[string]PodState{
+		"no pod yet":       {},
+		"status is behind": {Phase: Starting, Name: "job-x"},
+		"image refused":    {Phase: NoImage, Name: "job-y"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := dialProbe(t, &apiServer{handle: echo})
+			p.run.pods.byJob["job"] = first
+			if first.Phase != Starting {
+				go p.run.pods.set(&corev1.Pod{
+					ObjectMeta: metav1.ObjectMeta{Name: "job-x", OwnerReferences: []metav1.OwnerReference{{Kind: "Job", Name: "job"}}},
+				}, false)
+			}
+			var conn io.ReadWriteCloser
+			if err := p.Dial(t.Context(), func(c io.ReadWriteCloser) error { conn = c; return exchange(c) }); err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+		})
+	}
+}
+
+func TestDialOutlivesTheReplacementOfItsJob(t *testing.T) {
+	p := dialProbe(t, &apiServer{handle: echo})
+	p.run.pods.byJob["job"] = PodState{Phase: Absent, Name: "job-old"} // the old pod was deleted
+	p.between = true
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := p.Dial(ctx, exchange); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("between two Jobs: %v", err)
+	}
+	p.between = false
+	if err := p.Dial(t.Context(), exchange); AsRefused(err) == nil || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("after a deletion by someone else: %v", err)
 	}
 }

@@ -37,6 +37,9 @@ func (p *Probe) WaitRunning(ctx context.Context) error {
 			return p.Refusal()
 		}
 		p.replace(ctx)
+		p.mu.Lock()
+		p.between = false
+		p.mu.Unlock()
 	}
 }
 
@@ -48,6 +51,7 @@ func (p *Probe) nextImage() bool {
 		return false
 	}
 	p.attempt++
+	p.between = true
 	return true
 }
 
@@ -186,9 +190,13 @@ func (p *Probe) follow(ctx context.Context, uid string, after time.Duration, out
 // when any pod of the run changes.
 func (p *Probe) State() (PodState, <-chan struct{}) {
 	p.mu.Lock()
-	job := p.job
+	job, between := p.job, p.between
 	p.mu.Unlock()
-	return p.run.pods.get(job)
+	st, changed := p.run.pods.get(job)
+	if between {
+		st = PodState{}
+	}
+	return st, changed
 }
 
 // finished tells whether a Job has ended.

@@ -25,14 +25,13 @@ type fakeProbe struct {
 	mu    sync.Mutex
 	phase launch.Phase
 	why   string
-	dials int
 }
 
 func (f *fakeProbe) WaitRunning(ctx context.Context) error {
-	f.set(launch.Running, "")
 	if f.wait != nil {
 		return f.wait(ctx)
 	}
+	f.set(launch.Running, "")
 	return nil
 }
 
@@ -53,8 +52,15 @@ func (f *fakeProbe) Dial(ctx context.Context, greet func(io.ReadWriteCloser) err
 	for {
 		f.mu.Lock()
 		phase, why := f.phase, f.why
-		f.dials++
 		f.mu.Unlock()
+		if phase == launch.Absent {
+			select {
+			case <-time.After(10 * time.Millisecond):
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
 		if phase != launch.Running {
 			return &launch.Refused{Node: f.name, Reason: launch.Lost, What: "the probe on " + f.name + " ended", Why: why}
 		}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -19,7 +20,7 @@ const (
 	pingEvery    = 3 * time.Second
 	helloBound   = 10 * time.Second // from Start to Hello: the probe loads its programs in between
 	silenceBound = 6 * time.Second  // without a frame; a probe speaks every second
-	redialBound  = 10 * time.Second // for a new connection to a pod that runs; the probe waits 15 s
+	dialBound    = 20 * time.Second // for a connection to a pod that runs, with its Hello
 	maxBreaks    = 5                // of the stream, each soon after the last, before the probe is given up
 	quickPings   = 4                // sent one after the other at first, for a good offset early
 )
@@ -44,16 +45,17 @@ func (n *node) run(ctx context.Context) {
 		n.refuse(n.refused)
 		return
 	}
-	if err := n.probe.WaitRunning(ctx); err != nil {
-		if ctx.Err() == nil {
-			n.refuse(launch.AsRefused(err))
-		}
-		return
-	}
-	n.session.plan.times.mark("pod running", n.node.Node)
+	dialCtx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		n.watch(ctx, giveUp)
+	}()
+	defer func() { <-watched }() // it may still be creating a Job
 	breaks := 0
 	for {
-		conv, err := n.dial(ctx)
+		conv, err := n.dial(dialCtx)
 		if ctx.Err() != nil {
 			if conv != nil {
 				conv.close()
@@ -61,9 +63,13 @@ func (n *node) run(ctx context.Context) {
 			return
 		}
 		if err != nil {
+			if r, ok := errors.AsType[*launch.Refused](context.Cause(dialCtx)); ok {
+				err = r // why the pod does not run says more than that it cannot be reached
+			}
 			n.refuse(launch.AsRefused(err))
 			return
 		}
+		dialCtx = ctx
 		if !n.brokeAt.IsZero() {
 			n.gap(streamNeed(), fmt.Sprintf("nothing was seen on %s for %s from %s: the stream broke",
 				n.node.Node, time.Since(n.brokeAt).Round(100*time.Millisecond), n.brokeAt.UTC().Format("15:04:05 UTC")))
@@ -88,12 +94,25 @@ func (n *node) run(ctx context.Context) {
 	}
 }
 
-// dial connects and exchanges Start and Hello. The first dial may take as long
-// as a pod needs from running to listening, a later one is bounded by the
-// probe's patience.
+// watch waits for the pod to run while the stream is dialled, and ends the
+// dialling when the pod cannot run, or runs and cannot be reached.
+func (n *node) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
+	if err := n.probe.WaitRunning(ctx); err != nil {
+		giveUp(err)
+		return
+	}
+	n.session.plan.times.mark("pod running", n.node.Node)
+	time.AfterFunc(dialBound, func() { giveUp(context.DeadlineExceeded) })
+}
+
+// dial connects and exchanges Start and Hello. A later dial is bounded by the
+// probe's patience, the first one by watch.
 func (n *node) dial(ctx context.Context) (*conversation, error) {
-	ctx, cancel := context.WithTimeout(ctx, redialBound+helloBound)
-	defer cancel()
+	if !n.brokeAt.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, dialBound)
+		defer cancel()
+	}
 	var conv *conversation
 	err := n.probe.Dial(ctx, func(conn io.ReadWriteCloser) error {
 		c, err := newConversation(conn)
