@@ -38,6 +38,9 @@ func (o *observer) lookContainers(p *corev1.Pod, m *podMemory, emit func(event.E
 		}
 	}
 	one := func(name, image, role string, res corev1.ResourceRequirements) {
+		if name == "" || !source.Plausible(name) {
+			return
+		}
 		s, ok := status[name]
 		st := containerStateOf(s, ok, image, role, res)
 		key := event.ContainerKey(string(source.UID(p)), name)

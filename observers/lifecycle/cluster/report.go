@@ -91,7 +91,7 @@ func (o *observer) about(r *corev1.Event) []event.Ref {
 	obj := r.InvolvedObject
 	ns := obj.Namespace
 	subject := func(k event.Key) []event.Ref { return []event.Ref{{Role: event.Subject, Key: k}} }
-	if obj.Name == "" {
+	if obj.Name == "" || !source.Plausible(obj.Name, ns, obj.Kind, string(obj.UID), obj.FieldPath) {
 		return nil
 	}
 	switch obj.Kind {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
+	source "github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 )
@@ -105,7 +106,7 @@ func common(kind string, m metav1.ObjectMeta, sel *metav1.LabelSelector) workloa
 	if sel != nil {
 		st.selector = clip(metav1.FormatLabelSelector(sel))
 	}
-	if up := metav1.GetControllerOfNoCopy(&m); up != nil && up.Name != "" {
+	if up := metav1.GetControllerOfNoCopy(&m); up != nil && up.Name != "" && source.Plausible(up.Name, up.Kind) {
 		st.owner = event.WorkloadKey(up.Kind, m.Namespace, up.Name)
 	}
 	return workload{state: st, since: m.CreationTimestamp.Time}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -24,6 +25,9 @@ import (
 // maxPeers bounds the pods of one fact, so that it fits into a frame. Pods of
 // the target come first; what is left out is counted as lost.
 const maxPeers = 400
+
+// maxWhere bounds the name of a variable, in bytes.
+const maxWhere = 256
 
 type observer struct {
 	*source.Loop
@@ -178,7 +182,7 @@ func (o *observer) named(p *corev1.Pod, n topology.Named) event.Event {
 		{Role: event.Subject, Key: event.PodKey(string(uidOf(p)))},
 		{Role: event.Peer, Key: n.Service},
 	}}
-	services.Where.Set(&e, n.Where)
+	services.Where.Set(&e, strings.ToValidUTF8(n.Where[:min(len(n.Where), maxWhere)], ""))
 	if n.Port > 0 {
 		services.Port.Set(&e, int64(n.Port))
 	}
