@@ -47,13 +47,13 @@ type Candidate struct {
 	Refused *Refused // nil when a probe can be launched
 	Arch    string
 	// Images are tried in this order; more than one only for a delivered probe.
-	Images     []string
-	PullSecret string
+	Images []string
 	// Hidden says which of the target's pods cannot be seen from the node's
 	// kernel, one sentence each.
 	Hidden []string
 
 	appArmorAnnotation bool
+	targetSecret       string // pull secret of the target's pods, in their namespace
 }
 
 // Plan is what would be launched where.
@@ -114,7 +114,7 @@ func (p *Plan) namespaces() []string {
 
 // candidate gathers the facts about one node.
 func (p *Plan) candidate(ctx context.Context, t Target) Candidate {
-	c := Candidate{Target: t, PullSecret: p.PullSecret}
+	c := Candidate{Target: t}
 	var (
 		wg           sync.WaitGroup
 		node         *corev1.Node
@@ -131,6 +131,7 @@ func (p *Plan) candidate(ctx context.Context, t Target) Candidate {
 	wg.Wait()
 	both := slices.Concat(system, mine)
 	c.Hidden = sandboxed(both, t.PodUIDs)
+	c.targetSecret = pullSecret(both, t.PodUIDs)
 	switch {
 	case err == nil:
 		c.Refused = checkNode(node, criticalPriority(p.PriorityClass))
@@ -239,7 +240,10 @@ func dryNames(p *Plan, node int) []string {
 
 // spec fills in a node's Job; attempt counts through the candidate's images.
 func (p *Plan) spec(c Candidate, namespace, name string, parts []string, attempt int) Spec {
-	secret := c.PullSecret
+	secret := p.PullSecret
+	if secret == "" && p.Image == "" && namespace == p.TargetNamespace {
+		secret = c.targetSecret // where the kubelet verifies credentials for cached images (KEP-2535)
+	}
 	return Spec{
 		Name: name, Namespace: namespace, Run: p.Run, Node: c.Node,
 		Image: c.Images[attempt], ConfigMaps: parts, SHA256: p.payloads[c.Arch].SHA256,

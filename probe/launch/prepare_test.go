@@ -205,6 +205,20 @@ func TestPrepareSeesPodsOfTheNode(t *testing.T) {
 	}
 }
 
+func TestPullSecretOfTheTarget(t *testing.T) {
+	target := probePod("x", corev1.PodRunning, runningState)
+	target.Namespace, target.UID = "shop", "target-uid"
+	target.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "regcred"}}
+	for namespace, want := range map[string]string{"shop": "regcred", "kube-system": ""} {
+		c := newCluster(t, readyNode("node-a"), target.DeepCopy())
+		p := Prepare(context.Background(), c, options(func(o *Options) { o.Namespace = namespace }),
+			[]Target{{Node: "node-a", PodUIDs: []string{"target-uid"}}})
+		if got := p.spec(p.Nodes[0], p.Namespace, "j", nil, 0).PullSecret; got != want {
+			t.Errorf("in %s: %q, want %q", namespace, got, want)
+		}
+	}
+}
+
 func TestDryRunOnServer(t *testing.T) {
 	c := newCluster(t, readyNode("node-a"))
 	p := Prepare(context.Background(), c, options(), targets("node-a"))
