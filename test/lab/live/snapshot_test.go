@@ -132,7 +132,8 @@ func compare(t *testing.T, before map[string]bool) {
 }
 
 // inLab lists the processes in the lab's cgroups, read from the processes'
-// side.
+// side. The dead do not count: those of a lab whose supervisor was killed wait
+// for the machine's init to take notice.
 func inLab(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
@@ -142,6 +143,10 @@ func inLab(t *testing.T) []string {
 	var pids []string
 	for _, f := range files {
 		b, err := os.ReadFile(f)
+		status, statusErr := os.ReadFile(filepath.Join(filepath.Dir(f), "status"))
+		if statusErr != nil || bytes.Contains(status, []byte("\nState:\tZ")) || bytes.Contains(status, []byte("\nState:\tX")) {
+			continue
+		}
 		if err == nil && regexp.MustCompile(`(?m):/lab(/|$)`).Match(b) {
 			comm, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "comm"))
 			pids = append(pids, fmt.Sprintf("%s(%s)", filepath.Base(filepath.Dir(f)), strings.TrimSpace(string(comm))))

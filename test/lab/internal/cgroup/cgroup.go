@@ -36,7 +36,7 @@ func (t Tree) Make(sub string) error {
 	for _, h := range t.Hierarchies {
 		p := h.Path
 		for _, elem := range strings.Split(sub, "/") {
-			if h.V2 {
+			if t.delegates(h) {
 				if err := delegate(p); err != nil {
 					return err
 				}
@@ -78,12 +78,19 @@ func inheritCPUSet(parent, child string) error {
 	return nil
 }
 
+// delegates reports whether controllers must be enabled for the children of
+// cgroups in h: in the unified tree, unless the machine's controllers are in
+// version 1 trees, where they need no enabling.
+func (t Tree) delegates(h Hierarchy) bool {
+	return h.V2 && !slices.ContainsFunc(t.Hierarchies, func(o Hierarchy) bool { return len(o.Controllers) > 0 })
+}
+
 // Missing returns the controllers of the unified tree's root that are not yet
 // enabled for its children, by hierarchy path. Make enables them.
 func (t Tree) Missing() (map[string][]string, error) {
 	missing := map[string][]string{}
 	for _, h := range t.Hierarchies {
-		if !h.V2 {
+		if !t.delegates(h) {
 			continue
 		}
 		m, err := notDelegated(h.Path)

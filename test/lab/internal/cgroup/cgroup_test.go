@@ -57,21 +57,40 @@ func TestMake(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(cpus)) != "0-1" {
 		t.Errorf("the new cpuset has the processors %q (%v)", cpus, err)
 	}
-	control, err := os.ReadFile(filepath.Join(tr.Hierarchies[2].Path, "cgroup.subtree_control"))
-	if err != nil || string(control) != "+pids" {
-		t.Errorf("last written to subtree_control: %q (%v)", control, err)
+	// With controllers in version 1 trees the unified tree is left alone.
+	if got := control(t, tr); got != "memory\n" {
+		t.Errorf("subtree_control is %q", got)
+	}
+	if missing, err := tr.Missing(); err != nil || len(missing) != 0 {
+		t.Errorf("missing are %v, %v", missing, err)
 	}
 }
 
-func TestMissing(t *testing.T) {
+func control(t *testing.T, tr Tree) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(tr.Hierarchies[len(tr.Hierarchies)-1].Path, "cgroup.subtree_control"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestUnifiedOnly(t *testing.T) {
 	tr := tree(t)
+	tr.Hierarchies = tr.Hierarchies[2:]
 	got, err := tr.Missing()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]string{tr.Hierarchies[2].Path: {"cpu", "pids"}}
+	want := map[string][]string{tr.Hierarchies[0].Path: {"cpu", "pids"}}
 	if !maps.EqualFunc(got, want, slices.Equal) {
-		t.Errorf("got %v, want %v", got, want)
+		t.Errorf("missing are %v, want %v", got, want)
+	}
+	if err := tr.Make("lab"); err != nil {
+		t.Fatal(err)
+	}
+	if got := control(t, tr); got != "+pids" { // the kernel adds up what is written one by one
+		t.Errorf("last written to subtree_control: %q", got)
 	}
 }
 
