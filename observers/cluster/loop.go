@@ -16,12 +16,18 @@ import (
 // a look at the objects after each change, counts. Observers embed it.
 type Loop struct {
 	src    Source
-	needs  []Resource
+	needs  []need
 	gaps   []*observers.Unsupported
 	events atomic.Uint64
 	lost   atomic.Uint64
 	first  chan struct{}
 	once   sync.Once
+}
+
+// need is a list that the observer reads.
+type need struct {
+	observers.Need
+	list Resource
 }
 
 // settle is how long a look waits for the changes that come along with one:
@@ -36,19 +42,19 @@ const SyncTimeout = 10 * time.Second
 // that has not arrived yet is waited for in Follow.
 func NewLoop(src Source, spec observers.Spec) (*Loop, error) {
 	l := &Loop{src: src, first: make(chan struct{})}
-	for _, need := range spec.Needs {
-		r, ok := listNeed(need)
+	for _, n := range spec.Needs {
+		r, ok := listNeed(n)
 		if !ok {
 			continue
 		}
 		if u, ok := src.Known(r).(*Unknown); ok && u.Final {
-			miss := &observers.Unsupported{Need: need, Why: u.Why}
-			if !need.Optional {
+			miss := &observers.Unsupported{Need: n, Why: u.Why}
+			if !n.Optional {
 				return nil, miss
 			}
 			l.gaps = append(l.gaps, miss)
 		}
-		l.needs = append(l.needs, r)
+		l.needs = append(l.needs, need{n, r})
 	}
 	return l, nil
 }
@@ -66,7 +72,9 @@ func listNeed(n observers.Need) (Resource, bool) {
 func (l *Loop) Follow(ctx context.Context, look func() error) error {
 	defer l.done()
 	wait, cancel := context.WithTimeout(ctx, SyncTimeout)
-	_ = l.src.Wait(wait, l.needs...) // what did not arrive stays unknown; Late tells it
+	for _, n := range l.needs {
+		_ = l.src.Wait(wait, n.list) // what did not arrive stays unknown; Gaps tells it
+	}
 	cancel()
 	for {
 		changed := l.src.Changed()
@@ -138,13 +146,12 @@ func (l *Loop) Gaps() []*observers.Unsupported {
 	for _, g := range gaps {
 		told[g.Need.Name] = true
 	}
-	for _, r := range l.needs {
-		need := observers.Need{Type: observers.Verb, Name: "list " + string(r), Optional: true}
-		if err := l.src.Known(r); err != nil && !told[need.Name] {
-			gaps = append(gaps, &observers.Unsupported{Need: need, Why: whyOf(err)})
+	for _, n := range l.needs {
+		if err := l.src.Known(n.list); err != nil && !told[n.Name] {
+			gaps = append(gaps, &observers.Unsupported{Need: n.Need, Why: whyOf(err)})
 		}
-		if why := l.src.Bounded(r); why != "" {
-			gaps = append(gaps, &observers.Unsupported{Need: need, Why: why})
+		if why := l.src.Bounded(n.list); why != "" {
+			gaps = append(gaps, &observers.Unsupported{Need: n.Need, Why: why})
 		}
 	}
 	return gaps

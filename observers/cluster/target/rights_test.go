@@ -31,6 +31,27 @@ func TestResolveIsFrugal(t *testing.T) {
 	}
 }
 
+// TestWordWithPodRightsOnly names the workload by its pods.
+func TestWordWithPodRightsOnly(t *testing.T) {
+	client := fake.NewClientset(shop()...)
+	client.PrependReactor("*", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		if a.GetResource().Resource == "pods" {
+			return false, nil, nil
+		}
+		return true, nil, apierrors.NewForbidden(a.GetResource().GroupResource(), "", nil)
+	})
+	for word, want := range map[string]string{
+		"db": "statefulset/db StatefulSet/shop/db [db-0]", "api-1": "replicaset/api-1 ReplicaSet/shop/api-1 [api-1-a]", "front-x": "pod/front-x  [front-x]",
+	} {
+		got, err := resolve(t, Options{Args: []string{word}, Client: client})
+		if err != nil {
+			t.Errorf("%s: %v", word, err)
+		} else if s := brief(got); s != want {
+			t.Errorf("%s: got %s, want %s", word, s, want)
+		}
+	}
+}
+
 func TestForbidden(t *testing.T) {
 	tests := []struct {
 		name, verb, resource, arg string

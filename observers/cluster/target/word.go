@@ -116,9 +116,27 @@ func (r *resolver) prefix(word string, errs []error) (*Target, error) {
 			return r.ofPod(p), nil
 		}
 		kindName, _, _ := strings.Cut(key.ID, "/")
-		return r.one(name{kindName, key.Leaf()})
+		t, err := r.one(name{kindName, key.Leaf()})
+		if isForbidden(err) {
+			return byOwner(key, p, pods), nil
+		}
+		return t, err
 	}
 	return nil, r.missing("", word, nil)
+}
+
+// byOwner is a workload that may not be read itself: its pods are those with
+// the same owner as the one that is known.
+func byOwner(key event.Key, known *corev1.Pod, pods []*corev1.Pod) *Target {
+	kindName, _, _ := strings.Cut(key.ID, "/")
+	uid := metav1.GetControllerOf(known).UID
+	t := &Target{Kind: kindName, Namespace: known.Namespace, Name: key.Leaf(), Workload: key}
+	t.match = func(p *corev1.Pod) bool {
+		ref := metav1.GetControllerOf(p)
+		return p.Namespace == t.Namespace && ref != nil && ref.UID == uid
+	}
+	t.Pods = filter(pods, t.match)
+	return t
 }
 
 func (r *resolver) manyOwners(word string, owners map[event.Key]*corev1.Pod) error {
