@@ -69,7 +69,8 @@ func (p program) serve(ctx context.Context, args []string) error {
 	if *port > 65535 {
 		return usagef("serve: %d is not a port", *port)
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(*port))))
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(int(*port))))
 	if err != nil {
 		return err
 	}
