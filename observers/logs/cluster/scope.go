@@ -61,6 +61,8 @@ func newScope(src source.Source) (*scope, error) {
 			}
 		}
 	}
+	none := func(p *corev1.Pod) bool { return len(s.ofPod(p)) == 0 }
+	own, callers = slices.DeleteFunc(own, none), slices.DeleteFunc(callers, none)
 	s.pods = s.choose(own, callers)
 	s.left = len(own) + len(callers) - len(s.pods)
 	return s, nil
@@ -142,15 +144,21 @@ type instance struct {
 func (s *scope) instances() []instance {
 	var out []instance
 	for _, p := range s.pods {
-		n := 0
-		for _, list := range [][]corev1.ContainerStatus{p.Status.ContainerStatuses, p.Status.InitContainerStatuses} {
-			for i := range list {
-				if n == maxContainers {
-					break
-				}
-				n++
-				out = append(out, s.ofContainer(p, &list[i])...)
+		out = append(out, s.ofPod(p)...)
+	}
+	return out
+}
+
+func (s *scope) ofPod(p *corev1.Pod) []instance {
+	var out []instance
+	n := 0
+	for _, list := range [][]corev1.ContainerStatus{p.Status.ContainerStatuses, p.Status.InitContainerStatuses} {
+		for i := range list {
+			if n == maxContainers {
+				break
 			}
+			n++
+			out = append(out, s.ofContainer(p, &list[i])...)
 		}
 	}
 	return out
