@@ -29,7 +29,7 @@ func decide(w *window.Window, wrong []finding.Symptom, hs []finding.Hypothesis, 
 		in.Verdict = story.Inconclusive
 		in.State, in.Now = openState(w, open)
 		in.Headline = openHeadline(w, hs, open)
-		in.Checked = checked(w)
+		in.Checked, in.Absent = checked(w), undecided(open)
 	case !known(w):
 		in.Verdict, in.State = story.Inconclusive, finding.StateUnknown
 		in.Headline = "Nothing is known of " + targetLabel(w) + ": the API told no pod of it"
@@ -87,6 +87,23 @@ func openHeadline(w *window.Window, hs []finding.Hypothesis, open []finding.Symp
 	}
 	label := w.Graph.Label(lead.Entity)
 	return fmt.Sprintf("%s: %s; the cause is not proven", label, lead.Sentence)
+}
+
+// exitKilled is the exit code of what SIGKILL ended.
+const exitKilled = 137
+
+// undecided lists the observation that would decide each kind of open end.
+func undecided(open []finding.Symptom) []finding.Absent {
+	var out []finding.Absent
+	for _, s := range open {
+		if s.Sort == finding.EndedBadly && s.ExitCode == exitKilled {
+			a := finding.Absent{What: "who sent SIGKILL to container " + s.Entity.Leaf(), Why: "signals are not watched"}
+			if !slices.Contains(out, a) {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
 }
 
 // refuted collects what the rules can exclude although they propose nothing.

@@ -92,7 +92,7 @@ func (c *Collector) Add(f wire.Sourced) {
 		}
 		c.facts = append(c.facts, window.Fact{Event: e, Source: f.Source.Name, Side: f.Source.Side})
 	case f.Gap != nil:
-		c.gaps = append(c.gaps, window.Gap{Source: sourceLabel(f.Source), Observer: f.Gap.Observer, Need: f.Gap.Need, Why: f.Gap.Why})
+		c.gaps = append(c.gaps, window.Gap{Source: sourceLabel(f.Source), Side: f.Source.Side, Observer: f.Gap.Observer, Need: f.Gap.Need, Why: f.Gap.Why})
 		if f.Source.Side == observers.Node && f.Gap.Observer != "" {
 			c.node(f.Source).observer(f.Gap.Observer).State = stateOf(f.Gap.Need)
 		}

@@ -138,7 +138,8 @@ type Symptom struct {
 	Entity   event.Key
 	At       time.Time
 	Sentence string
-	Lasting  bool // still true at the end of the window
+	ExitCode int64 // of EndedBadly
+	Lasting  bool  // still true at the end of the window
 	Evidence Evidence
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/window"
+	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/event"
 )
 
@@ -21,6 +22,7 @@ type Input struct {
 	Hypotheses []finding.Hypothesis // ranked
 	Open       []finding.Symptom    // symptoms no hypothesis accounts for
 	RuledOut   []finding.Rival      // rivals excluded beside those of the hypotheses
+	Absent     []finding.Absent     // what would decide, when no hypothesis leads
 	Checked    []string
 }
 
@@ -176,14 +178,26 @@ func (b *builder) unseen(in Input) []Unseen {
 			add(Unseen(a))
 		}
 	}
+	for _, a := range in.Absent {
+		add(Unseen(a))
+	}
+	if !b.probed() {
+		add(Unseen{What: "the nodes", Why: "no probe was asked for"})
+	}
 	for _, g := range b.w.Gaps {
-		what := g.Source
-		if g.Observer != "" {
-			what = g.Observer + " on " + g.Source
+		what := g.Observer
+		if g.Side == observers.Node {
+			what += " on " + g.Source
 		}
 		add(Unseen{What: what, Why: g.Why})
 	}
 	return out
+}
+
+// probed tells whether a probe ran or was at least tried: then coverage and
+// gaps tell of it.
+func (b *builder) probed() bool {
+	return len(b.w.Nodes) > 0 || slices.ContainsFunc(b.w.Gaps, func(g window.Gap) bool { return g.Side == observers.Node })
 }
 
 func (b *builder) coverage() Coverage {

@@ -80,11 +80,12 @@ func ofPod(w *window.Window, pod event.Key) []finding.Symptom {
 func ofContainer(w *window.Window, c event.Key) []finding.Symptom {
 	var out []finding.Symptom
 	for _, f := range w.About(lifecycle.Ended, c) {
-		if lifecycle.ExitCode.Or(f.Event, 0) == 0 || f.At.Before(w.From) {
+		code := lifecycle.ExitCode.Or(f.Event, 0)
+		if code == 0 || f.At.Before(w.From) {
 			continue
 		}
 		e := claims.Ended(f)
-		out = append(out, finding.Symptom{Sort: finding.EndedBadly, Entity: c, At: f.At, Sentence: "container " + c.Leaf() + " ended: " + e.Claim, Evidence: e})
+		out = append(out, finding.Symptom{Sort: finding.EndedBadly, Entity: c, At: f.At, Sentence: "container " + c.Leaf() + " ended: " + e.Claim, ExitCode: code, Evidence: e})
 	}
 	for _, f := range w.About(logs.Failure, c) {
 		if w.To.Sub(f.End()) > grace {

@@ -33,6 +33,7 @@ type Target struct {
 // Gap is something that could not be seen.
 type Gap struct {
 	Source, Observer string
+	Side             observers.Side
 	Need             observers.Need
 	Why              string
 }
