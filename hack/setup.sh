@@ -17,10 +17,10 @@ if [ "$part" = all ] || [ "$part" = lab ]; then
 	[ "$(uname -s)" = Linux ] || { echo "setup: the lab needs Linux" >&2; exit 1; }
 	need ip iproute2
 	need iptables iptables
-	need unshare util-linux
-	need sysctl procps
 	need mount mount
 	need dpkg-deb dpkg
+	need apt-get apt
+	ldconfig -p | grep -q 'libseccomp\.so\.2' || package[libseccomp2]=1
 fi
 if [ "$part" = all ] || [ "$part" = test ]; then
 	need cc gcc

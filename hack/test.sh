@@ -40,10 +40,10 @@ if [ "$(uname -s)" != Linux ] || [ "$(id -u)" != 0 ]; then
 	skip "live tests: they need root on Linux"
 else
 	step "the lab's own tests"
-	(cd test/lab && go test ./...)
-	step "lab up"
 	make --no-print-directory labctl
 	bin/labctl down
+	(cd test/lab && go test ./... && go test -tags live -count=1 -timeout 15m ./live)
+	step "lab up"
 	trap 'bin/labctl down' EXIT
 	bin/labctl up --nodes 2
 	eval "$(bin/labctl env)"
