@@ -138,6 +138,7 @@ func (r *explaining) timings() {
 	if r.verbose < 1 {
 		return
 	}
+	r.progress("%6.2fs  first sentence, from the API", r.answered.Sub(r.began).Seconds())
 	if r.probes != nil {
 		for _, m := range r.probes.Milestones() {
 			at := m.Name

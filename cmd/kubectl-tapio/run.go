@@ -25,6 +25,7 @@ import (
 type explaining struct {
 	*explainOptions
 	began     time.Time
+	answered  time.Time // when the API's story was told
 	planned   time.Time // when planning of the probes began
 	target    *target.Target
 	subject   window.Target
@@ -55,6 +56,7 @@ func (o *explainOptions) run(ctx context.Context) error {
 		return exitInterrupted
 	}
 	first := r.explain()
+	r.answered = time.Now()
 	o.progress("%s  %s, API: %s", r.label(), seconds(r.began), first.Headline)
 	if o.dryRun != "none" {
 		return r.printPlanned(ctx)

@@ -57,7 +57,7 @@ func refusalText(text, namespace string) *Refused {
 	if m := podSecurityText.FindStringSubmatch(text); m != nil {
 		return &Refused{
 			Reason: PodSecurity, Ask: askNamespace,
-			What: fmt.Sprintf("%s enforces Pod Security %q", namespace, m[1]), Why: m[2],
+			What: fmt.Sprintf("%s enforces Pod Security %q, which refuses privileged pods", namespace, m[1]),
 		}
 	}
 	if m := sccText.FindStringSubmatch(text); m != nil {

@@ -126,7 +126,7 @@ func cut(s string, n int) string {
 
 // The ways on that sentences offer.
 const (
-	askGrant     = "kubectl tapio preflight --grant -o yaml prints what to ask for"
+	askGrant     = "ask for that right, or pass --probe-namespace"
 	askImage     = "pass --probe-image"
 	askNamespace = "try --probe-namespace"
 )

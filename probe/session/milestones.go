@@ -7,8 +7,8 @@ import (
 )
 
 // Milestone is a stage that a run reached. The names are planned, created, pod
-// running, first frame, first event and deleted; those of a single node carry
-// its name.
+// running, first frame, first kernel evidence and deleted; those of a single
+// node carry its name.
 type Milestone struct {
 	Name  string
 	Node  string

@@ -251,7 +251,7 @@ func (n *node) take(f wire.Frame) {
 		}
 	}
 	if f.Event != nil {
-		n.session.plan.times.mark("first event", n.node.Node)
+		n.session.plan.times.mark("first kernel evidence", n.node.Node)
 	}
 	n.pass(f)
 }

@@ -62,7 +62,7 @@ func TestSessionPassesFramesOnAndLeavesNothing(t *testing.T) {
 				order = append(order, m.Name)
 			}
 		}
-		if got := strings.Join(order, ","); got != "created,pod running,first frame,first event,deleted" {
+		if got := strings.Join(order, ","); got != "created,pod running,first frame,first kernel evidence,deleted" {
 			t.Errorf("milestones %s", got)
 		}
 	})

@@ -4,10 +4,8 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"math/rand"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -298,54 +296,6 @@ func TestInterruptAtAnyMoment(t *testing.T) {
 		}
 		noneOf(t, c, p.Run(), 5*time.Second)
 	}
-}
-
-// TestClientHelper is the client that TestKilledClients kills.
-func TestClientHelper(t *testing.T) {
-	if os.Getenv("TAPIO_CLIENT_HELPER") == "" {
-		t.Skip("a part of TestKilledClients")
-	}
-	c := client(t)
-	p, err := session.NewPlan(t.Context(), session.Config{Rest: restConfig(t, ""), Nodes: allNodes(t, c)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Println("run", p.Run())
-	for range p.Start(t.Context()).Frames() {
-	}
-}
-
-// TestKilledClients kills clients at random moments and finds nothing a minute
-// later, though nobody cleaned up.
-func TestKilledClients(t *testing.T) {
-	c := client(t)
-	p, err := session.NewPlan(t.Context(), session.Config{Rest: restConfig(t, ""), Nodes: allNodes(t, c)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	needsPayload(t, p)
-	seed := time.Now().UnixNano()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewSource(seed))
-	var runs []string
-	for range 10 {
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond+time.Duration(random.Int63n(int64(3*time.Second))))
-		cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestClientHelper$", "-test.v")
-		cmd.Env = append(os.Environ(), "TAPIO_CLIENT_HELPER=1")
-		out, _ := cmd.Output() // killed by the context with SIGKILL
-		cancel()
-		for line := range strings.Lines(string(out)) {
-			if run, ok := strings.CutPrefix(strings.TrimSpace(line), "run "); ok {
-				runs = append(runs, run)
-			}
-		}
-	}
-	t.Logf("%d of 10 clients had begun to create something or were about to", len(runs))
-	began := time.Now()
-	for _, run := range runs {
-		noneOf(t, c, run, time.Until(began.Add(time.Minute)))
-	}
-	t.Logf("all gone after %s", time.Since(began).Round(time.Second))
 }
 
 // TestLeaseIsExtended keeps a probe longer than one lease.

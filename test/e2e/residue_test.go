@@ -36,38 +36,54 @@ func user(t *testing.T, name string) string {
 	return f.Name()
 }
 
-// residue lists whatever of tapio is in the cluster or, on the lab, in the
-// kernel. Events excepted.
-func residue(t *testing.T, c kubernetes.Interface) string {
+// objects lists the objects of tapio that were made before the given time.
+// Events excepted.
+func objects(t *testing.T, c kubernetes.Interface, before time.Time) []string {
 	t.Helper()
 	ctx := t.Context()
 	ours := metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=kubectl-tapio"}
 	var out []string
+	add := func(kind string, o metav1.ObjectMeta) {
+		if o.CreationTimestamp.Time.Before(before) {
+			out = append(out, kind+" "+o.Namespace+"/"+o.Name)
+		}
+	}
 	jobs, err := c.BatchV1().Jobs("").List(ctx, ours)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return nil
 	}
 	for _, j := range jobs.Items {
-		out = append(out, "job "+j.Namespace+"/"+j.Name)
+		add("job", j.ObjectMeta)
 	}
 	pods, err := c.CoreV1().Pods("").List(ctx, ours)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return nil
 	}
 	for _, p := range pods.Items {
-		out = append(out, "pod "+p.Namespace+"/"+p.Name)
+		add("pod", p.ObjectMeta)
 	}
 	maps, err := c.CoreV1().ConfigMaps("").List(ctx, ours)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
+		return nil
 	}
 	for _, m := range maps.Items {
-		out = append(out, "configmap "+m.Namespace+"/"+m.Name)
+		add("configmap", m.ObjectMeta)
 	}
+	return out
+}
+
+// residue lists whatever of tapio is in the cluster or, on the lab, in the
+// kernel.
+func residue(t *testing.T, c kubernetes.Interface) string {
+	t.Helper()
+	out := objects(t, c, time.Now().Add(time.Hour))
 	if os.Getenv("TAPIO_LABCTL") == "" {
 		return strings.Join(out, "\n")
 	}
-	comms, _ := exec.CommandContext(ctx, "sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null").Output()
+	comms, _ := exec.CommandContext(t.Context(), "sh", "-c", "cat /proc/[0-9]*/comm 2>/dev/null").Output()
 	if bytes.Contains(comms, []byte("tapio-probe")) {
 		out = append(out, "process tapio-probe")
 	}
@@ -160,10 +176,15 @@ func TestNothingStaysBehind(t *testing.T) {
 				defer cancel()
 				// CommandContext kills with SIGKILL.
 				_ = exec.CommandContext(ctx, os.Getenv("TAPIO_PLUGIN"), "explain", "pod/web", "-n", ns, "--full").Run()
+				killed := time.Now()
+				time.Sleep(time.Minute)
+				if left := objects(t, c, killed); len(left) > 0 {
+					t.Errorf("killed after %s, a minute later there is still: %v", after, left)
+				}
 			})
 			time.Sleep(700 * time.Millisecond)
 		}
 		wg.Wait()
-		mustBeClean(t, c, time.Minute)
+		mustBeClean(t, c, 5*time.Second)
 	})
 }

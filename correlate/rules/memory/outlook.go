@@ -28,7 +28,7 @@ func outlook(w *window.Window, c event.Key, deaths []death, g growth, grows bool
 	if state != lifecycle.Running {
 		reason := lifecycle.Reason.Or(f.Event, "")
 		if reason != "" {
-			reason = " in " + reason
+			reason = " (" + reason + ")"
 		}
 		return finding.Failing, fmt.Sprintf("%s%s, %s since the last kill", state, reason, words.Span(w.To.Sub(last)))
 	}
