@@ -22,7 +22,7 @@ func decide(w *window.Window, wrong []finding.Symptom, hs []finding.Hypothesis, 
 	switch {
 	case len(hs) > 0 && hs[0].Confidence(w.Ceiling()) >= finding.Supported && !(hs[0].State == finding.Recovered && lasting):
 		in.Verdict, in.State, in.Now, in.Headline = story.Explained, hs[0].State, hs[0].Now, hs[0].Headline
-		if n := len(twins(w, hs[0])); n > 0 {
+		if n := len(twins(hs[0])); n > 0 {
 			in.Headline += fmt.Sprintf("; likewise in %s", words.Count(n, "other pod"))
 		}
 	case len(open) > 0 || len(hs) > 0:
@@ -42,7 +42,7 @@ func decide(w *window.Window, wrong []finding.Symptom, hs []finding.Hypothesis, 
 }
 
 // twins are the containers of sibling pods folded into the hypothesis.
-func twins(w *window.Window, h finding.Hypothesis) []event.Key {
+func twins(h finding.Hypothesis) []event.Key {
 	var out []event.Key
 	for _, k := range h.Affected {
 		if k.Type == event.Container && k != h.Entity && k.Leaf() == h.Entity.Leaf() {

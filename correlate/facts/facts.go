@@ -28,7 +28,7 @@ type Set struct {
 	seq  uint64
 }
 
-func (s *Set) add(side observers.Side, e event.Event) *event.Event {
+func (s *Set) add(side observers.Side, e event.Event) {
 	s.seq++
 	e.Seq = s.seq
 	source := "api"
@@ -36,7 +36,6 @@ func (s *Set) add(side observers.Side, e event.Event) *event.Event {
 		source = "node/n1"
 	}
 	s.List = append(s.List, window.Fact{Event: e, Source: source, Side: side})
-	return &s.List[len(s.List)-1].Event
 }
 
 // Pod is one pod of a Deployment with its only container "app".

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -47,7 +48,8 @@ func NewLoop(src Source, spec observers.Spec) (*Loop, error) {
 		if !ok {
 			continue
 		}
-		if u, ok := src.Known(r).(*Unknown); ok && u.Final {
+		var u *Unknown
+		if errors.As(src.Known(r), &u) && u.Final {
 			miss := &observers.Unsupported{Need: n, Why: u.Why}
 			if !n.Optional {
 				return nil, miss
@@ -158,7 +160,8 @@ func (l *Loop) Gaps() []*observers.Unsupported {
 }
 
 func whyOf(err error) string {
-	if u, ok := err.(*Unknown); ok {
+	var u *Unknown
+	if errors.As(err, &u) {
 		return u.Why
 	}
 	return fmt.Sprint(err)

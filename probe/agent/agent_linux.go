@@ -139,7 +139,7 @@ func (s *server) accept(ctx context.Context, ln net.Listener) error {
 		conn, err := ln.Accept()
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-				return nil
+				return nil //nolint:nilerr // it was closed because the run ends
 			}
 			return fmt.Errorf("accept a connection: %w", err)
 		}

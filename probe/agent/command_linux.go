@@ -67,7 +67,7 @@ func runAgent(ctx context.Context, args []string, stderr io.Writer, open func(wi
 		fmt.Fprintf(stderr, "tapio-probe: %v\n", err)
 		return 2
 	}
-	ln, err := net.Listen("tcp", *listen)
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", *listen)
 	if err == nil {
 		err = Serve(ctx, ln, cfg)
 	}

@@ -107,7 +107,7 @@ func gaps(observer string, err error) []wire.Gap {
 		if len(out) == most {
 			return
 		}
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // this walks the tree of wrapped errors itself
 		case *observers.Unsupported:
 			out = append(out, wire.Gap{Observer: observer, Need: e.Need, Why: clip(e.Why)})
 		case interface{ Unwrap() error }:

@@ -145,7 +145,6 @@ func (s *session) read() {
 			stopped = true
 			close(s.stop)
 		case f.Start != nil:
-			stopped = true
 			s.gone <- &wire.FrameError{Err: errors.New("start was sent twice")}
 			return
 		case f.Ping != nil:

@@ -110,7 +110,7 @@ func (l *KernelLog) Follow(ctx context.Context, each func(Record)) error {
 			each(rec)
 			continue
 		}
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			return err
 		}
 		fds := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}}

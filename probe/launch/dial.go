@@ -242,7 +242,7 @@ func (s *stream) Write(b []byte) (int, error) { return s.data.Write(b) }
 func (s *stream) Close() error {
 	var err error
 	s.once.Do(func() {
-		s.data.Reset()
+		_ = s.data.Reset()
 		err = s.conn.Close()
 	})
 	return err

@@ -213,7 +213,7 @@ func (n *node) converse(ctx context.Context, c *conversation) (ended bool) {
 			silence.Reset(silenceBound)
 		case <-tick.C:
 			send()
-		case <-c.broken:
+		case <-c.broken: //nolint:errcheck // that it broke is enough to dial again
 			return ctx.Err() != nil
 		case <-silence.C:
 			return ctx.Err() != nil

@@ -6,6 +6,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -52,7 +53,8 @@ type progress struct {
 
 // Open makes the observer. It needs the list of pods to know whose logs to read.
 func Open(src source.Source) (observers.Observer, error) {
-	if u, ok := src.Known(source.Pods).(*source.Unknown); ok && u.Final {
+	var u *source.Unknown
+	if errors.As(src.Known(source.Pods), &u) && u.Final {
 		return nil, &observers.Unsupported{Need: logs.Spec.Needs[0], Why: u.Error()}
 	}
 	return &observer{src: src, settled: make(chan struct{}), done: map[string]*progress{}}, nil

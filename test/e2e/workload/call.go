@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -83,10 +84,10 @@ func get(ctx context.Context, c *http.Client, u string) (string, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return "", fmt.Errorf("Get %q: reading the reply: %w", u, err)
+		return "", &url.Error{Op: "Get", URL: u, Err: fmt.Errorf("reading the reply: %w", err)}
 	}
 	if resp.StatusCode/100 != 2 {
-		return "", fmt.Errorf("Get %q: %s", u, resp.Status)
+		return "", &url.Error{Op: "Get", URL: u, Err: errors.New(resp.Status)}
 	}
 	return strings.TrimSpace(string(body)), nil
 }

@@ -65,11 +65,12 @@ func (p program) run(ctx context.Context, args []string) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	if os.Getpid() == 1 {
 		go reap()
 	}
-	os.Exit(report(program{os.Stdout, os.Stderr}.run(ctx, os.Args[1:]), os.Stderr))
+	err := program{os.Stdout, os.Stderr}.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(report(err, os.Stderr))
 }
 
 // report turns the end of a mode into the exit code of the program. Being

@@ -35,14 +35,21 @@ func main() {
 	version := flag.String("version", "", "build to stamp the probe with; the plugin must get the same (default: what the go command derives from the checkout)")
 	keep := flag.String("keep", "", "directory to leave the unpacked programs in, as tapio-probe-linux-ARCH")
 	flag.Parse()
+	if err := packAll(*dir, *keep, *version); err != nil {
+		fmt.Fprintln(os.Stderr, "pack:", err)
+		os.Exit(1)
+	}
+}
+
+func packAll(dir, keep, version string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	for _, arch := range payload.Arches() {
-		if err := packArch(ctx, *dir, *keep, arch, *version, os.Stdout); err != nil {
-			fmt.Fprintf(os.Stderr, "pack: probe for linux/%s: %v\n", arch, err)
-			os.Exit(1)
+		if err := packArch(ctx, dir, keep, arch, version, os.Stdout); err != nil {
+			return fmt.Errorf("probe for linux/%s: %w", arch, err)
 		}
 	}
+	return nil
 }
 
 // packArch builds, packs and writes the probe of one architecture.
