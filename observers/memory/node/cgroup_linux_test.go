@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		eat()
 	case roleWait:
 		barrier()
-		select {}
+		_, _ = io.Copy(io.Discard, os.Stdin) // which the test holds open
 	case roleSpawn:
 		barrier()
 		child := exec.Command("/proc/self/exe")
@@ -150,7 +150,12 @@ func (p *podCgroup) limit(dir string, bytes int64) {
 	if p.v2 {
 		name = "memory.max"
 	}
-	if err := os.WriteFile(filepath.Join(dir, name), strconv.AppendInt(nil, bytes, 10), 0); err != nil {
+	p.write(dir, name, strconv.FormatInt(bytes, 10))
+}
+
+func (p *podCgroup) write(dir, file, text string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -172,9 +177,7 @@ func (p *podCgroup) run(role string) *exec.Cmd {
 		_ = cmd.Process.Kill() // ended already, unless the test failed
 		_ = cmd.Wait()
 	})
-	if err := os.WriteFile(filepath.Join(p.dir, "cgroup.procs"), strconv.AppendInt(nil, int64(cmd.Process.Pid), 10), 0); err != nil {
-		p.t.Fatal(err)
-	}
+	p.write(p.dir, "cgroup.procs", strconv.Itoa(cmd.Process.Pid))
 	if _, err := io.WriteString(stdin, "go\n"); err != nil {
 		p.t.Fatal(err)
 	}

@@ -1,8 +1,13 @@
 package node
 
 import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/event"
@@ -157,14 +162,42 @@ func TestLiveSignalIsNoOOM(t *testing.T) {
 	}
 }
 
+// logged tells whether the kernel log reports the kill of a process in full.
+func logged(t *testing.T, h *host.Host, pid int64) bool {
+	t.Helper()
+	log, err := h.KernelLog()
+	if err != nil {
+		unable(t, "%v", err)
+	}
+	defer log.Close()
+	for {
+		rec, err := log.Next()
+		if err == io.EOF {
+			return false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(rec.Text, "oom-kill:") && strings.Contains(rec.Text, fmt.Sprintf(",pid=%d,", pid)) {
+			return true
+		}
+	}
+}
+
 func TestLivePast(t *testing.T) {
 	h := openHost(t)
 	pod := newPod(t, h, 0, testLimit)
 	before := pod.oom()
+	for late := time.Now().Add(observertest.Bound); !logged(t, h, before); before = pod.oom() {
+		if time.Now().After(late) {
+			unable(t, "the kernel log reports no OOM kill in full")
+		}
+		time.Sleep(time.Second) // it reports ten in five seconds at most
+	}
 	obs := open(t, h)
 	between := pod.oom() // attached, not yet running: in the log and in the ring
-	var events []event.Event
-	events = observertest.Run(t, obs, memory.Spec, func(s *observertest.Session) {
+
+	events := observertest.Run(t, obs, memory.Spec, func(s *observertest.Session) {
 		s.Find(t, memory.OOMKill, killOf(between))
 	})
 	origins := map[int64][]string{}
@@ -197,9 +230,52 @@ func TestLiveUsage(t *testing.T) {
 		ev := s.Find(t, memory.Usage, func(ev event.Event) bool { return ev.Subject() == pod.key() })
 		wantRef(t, ev, event.Owner, event.PodKey(pod.uid))
 		wantInt(t, ev, memory.Limit, testLimit, testLimit)
-		wantInt(t, ev, memory.Peak, testLimit-mib, testLimit)
+		wantInt(t, ev, memory.Peak, testLimit-mib, testLimit+mib)
 		wantInt(t, ev, memory.Failcnt, 1, 1<<40)
 		wantInt(t, ev, memory.OOMKills, 1, 1)
 		wantInt(t, ev, memory.Anon, 0, testLimit)
+	})
+}
+
+// With memory.oom.group set a cgroup dies as a whole, and each of its processes
+// is a victim.
+func TestLiveGroup(t *testing.T) {
+	h := openHost(t)
+	pod := newPod(t, h, 0, testLimit)
+	if !pod.v2 {
+		t.Skip("cgroup v1 has no memory.oom.group")
+	}
+	pod.write(pod.dir, "memory.oom.group", "1")
+	observertest.Run(t, open(t, h), memory.Spec, func(s *observertest.Session) {
+		bystander := pod.run(roleWait)
+		eater := pod.oom()
+		_ = bystander.Wait() // killed with the eater
+		for _, pid := range []int64{eater, int64(bystander.Process.Pid)} {
+			ev := s.Find(t, memory.OOMKill, killOf(pid))
+			wantRef(t, ev, event.Subject, pod.key())
+			wantRef(t, ev, event.Limiter, pod.key())
+			wantInt(t, ev, memory.TriggerPID, eater, eater)
+		}
+	})
+}
+
+// Where a machine may be brought to its end, the whole node runs out of memory.
+func TestLiveNodeWide(t *testing.T) {
+	if os.Getenv("TAPIO_TEST_NODE_OOM") != "1" {
+		t.Skip("TAPIO_TEST_NODE_OOM=1 is not set: the whole machine would run out of memory")
+	}
+	h := openHost(t)
+	pod := newPod(t, h, 0, 0)
+	past := pod.oom()
+	observertest.Run(t, open(t, h), memory.Spec, func(s *observertest.Session) {
+		for _, pid := range []int64{past, pod.oom()} {
+			ev := s.Find(t, memory.OOMKill, killOf(pid))
+			wantRef(t, ev, event.Subject, pod.key())
+			wantRef(t, ev, event.Limiter, event.NodeKey("n1"))
+			wantText(t, ev, memory.Constraint, memory.ByNode)
+			if n, there := memory.LimiterLimit.Get(ev); there {
+				t.Errorf("no limit was hit, yet one of %d is told", n)
+			}
+		}
 	})
 }

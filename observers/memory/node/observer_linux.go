@@ -174,7 +174,7 @@ func (o *observer) past(send func(event.Event)) error {
 		reader := &memory.Reader{}
 		for {
 			rec, err := o.log.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
