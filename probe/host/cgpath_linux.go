@@ -59,10 +59,13 @@ func podElement(elem string) (uid string, ok bool) {
 			return "", false
 		}
 		uid = strings.ReplaceAll(name[i+len("pod"):], "_", "-")
-		return uid, validUID(uid)
+	} else if uid, ok = strings.CutPrefix(elem, "pod"); !ok {
+		return "", false
 	}
-	uid, ok = strings.CutPrefix(elem, "pod")
-	return uid, ok && validUID(uid)
+	if !validUID(uid) {
+		return "", false
+	}
+	return uid, true
 }
 
 // containerElement reads "<id>" or "<prefix>-<id>.scope". CRI-O's monitor has

@@ -20,13 +20,17 @@ type view struct {
 // ownRoot is the root of a probe that runs on the node itself.
 const ownRoot = "/"
 
-// findView takes the root of pid 1, and where that may not be entered (its
+// findView takes the own root where that is also the root of pid 1: the probe
+// runs on the node itself, or its pod shows no process but its own. Else it
+// takes the root of pid 1, and where that may not be entered (its
 // capabilities exceed ours, or a security module forbids it) that of the first
 // other process that belongs to no pod. The directory is held open, so that the
 // view outlives the process.
 func findView() view {
-	var ours unix.Stat_t
-	if unix.Stat(ownRoot, &ours) == nil {
+	var ours, first unix.Stat_t
+	here := unix.Stat("/proc/1/root", &first) == nil && unix.Stat(ownRoot, &ours) == nil &&
+		first.Dev == ours.Dev && first.Ino == ours.Ino
+	if !here && unix.Stat(ownRoot, &ours) == nil {
 		for _, pid := range processes() {
 			if v, ok := viewOf(pid, ours); ok {
 				return v
