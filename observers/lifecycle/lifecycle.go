@@ -61,7 +61,7 @@ var (
 )
 
 // Fields of Report: an Event object of Kubernetes. Subject is the object it is
-// about, At its last occurrence and Span the time since its first; Count as
+// about, At its first occurrence and Span the time to its last; Count as
 // Kubernetes counted. Reason and Message as above.
 var (
 	Type      = event.Field[string]{Name: "type", Doc: "Normal or Warning"}

@@ -70,7 +70,7 @@ func (o *observer) reportEvent(r *corev1.Event, st reportState) (event.Event, bo
 	}
 	e := event.Event{Kind: lifecycle.Report, At: st.last, Count: st.count, Refs: refs}
 	if first := source.FirstSeen(r); first.Before(st.last) {
-		e.Span = st.last.Sub(first)
+		e.At, e.Span = first, st.last.Sub(first)
 	}
 	component := r.ReportingController
 	if component == "" {
