@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	memoryrules "github.com/yairfalse/tapio/correlate/rules/memory"
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/correlate/words"
 	"github.com/yairfalse/tapio/observers/event"
@@ -68,6 +69,9 @@ func noKill(w *window.Window) (string, bool) {
 		from, ok := w.Watched(memory.Spec.Name, pod)
 		if !ok || len(podKills(w, pod)) > 0 {
 			return "", false
+		}
+		if n := memoryrules.Unascribed(w, pod); n > 0 {
+			return fmt.Sprintf("%s on its node that the kernel log ascribes to nobody", words.Count(n, "OOM kill")), true
 		}
 		if from.After(since) {
 			since = from

@@ -249,6 +249,27 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// A kill that the kernel log ascribes to nobody is no proof against the pod, and
+// none for it.
+func TestKillOfNobody(t *testing.T) {
+	set := &facts.Set{}
+	set.Pod(redis, 40, running(32, 1))
+	set.Ended(redis, -29, 30, "Error", 137, "")
+	sure := correlate.Explain(set.Window(40, true, redis))
+	set.KillOfNobody(-700, 5) // before the pod was made
+	if s := correlate.Explain(set.Window(40, true, redis)); s.RuledOut[0].Why != sure.RuledOut[0].Why || !strings.Contains(s.RuledOut[0].Why, "kernel log has no kill of it") {
+		t.Errorf("ruled out: %+v", s.RuledOut)
+	}
+	set.KillOfNobody(29, 6)
+	s := correlate.Explain(set.Window(40, true, redis))
+	if s.Verdict != story.Inconclusive || strings.Contains(s.RuledOut[0].Why, "kernel log") {
+		t.Errorf("%s, ruled out: %+v", s.Verdict, s.RuledOut)
+	}
+	if !strings.Contains(strings.Join(s.Checked, " "), "1 OOM kill on its node that the kernel log ascribes to nobody") {
+		t.Errorf("checked: %v", s.Checked)
+	}
+}
+
 // The order in which facts arrive must not show in the story.
 func TestDeterministic(t *testing.T) {
 	set := leaking()

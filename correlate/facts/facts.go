@@ -165,6 +165,16 @@ func (s *Set) Kill(p Pod, at float64, k Kill) {
 	s.add(observers.Node, e)
 }
 
+// KillOfNobody adds an OOM kill of which the kernel log of n1 does not tell the
+// cgroup.
+func (s *Set) KillOfNobody(at float64, pid int64) {
+	n1 := event.NodeKey("n1")
+	e := event.Event{Kind: memory.OOMKill, At: At(at), Refs: []event.Ref{{Role: event.Subject, Key: n1}, {Role: event.Host, Key: n1}}}
+	memory.VictimPID.Set(&e, pid)
+	memory.Origin.Set(&e, memory.FromKernelLog)
+	s.add(observers.Node, e)
+}
+
 // Usage adds a sample of the pod's container.
 func (s *Set) Usage(p Pod, at float64, anon, cache, peak int64) {
 	e := event.Event{Kind: memory.Usage, At: At(at), Refs: []event.Ref{{Role: event.Subject, Key: p.cgroup()}, {Role: event.Owner, Key: p.Key()}}}

@@ -72,7 +72,11 @@ type Kill struct {
 // Event states the kill. Fields beyond those of the Kill are the caller's to
 // set.
 func (k Kill) Event() event.Event {
-	ev := event.Event{Kind: OOMKill, At: k.At, Count: 1, Refs: []event.Ref{{Role: event.Subject, Key: k.Victim.Key()}}}
+	subject := k.Victim.Key()
+	if k.Victim.Path == "" {
+		subject = event.NodeKey(k.Node)
+	}
+	ev := event.Event{Kind: OOMKill, At: k.At, Count: 1, Refs: []event.Ref{{Role: event.Subject, Key: subject}}}
 	add := func(role event.Role, key event.Key) { ev.Refs = append(ev.Refs, event.Ref{Role: role, Key: key}) }
 	if k.Victim.PodUID != "" {
 		add(event.Owner, event.PodKey(k.Victim.PodUID))
@@ -102,21 +106,18 @@ type Log struct {
 	PIDs   bool                          // process ids of the log are also those of the probe's namespace
 }
 
-// Event states what the log said. ok is false when it did not say which cgroup
-// the victim was in: the kernel leaves that out when it kills often.
-func (l Log) Event(r Report) (ev event.Event, ok bool) {
-	if r.TaskMemcg == "" {
-		return event.Event{}, false
-	}
-	k := Kill{
-		At: l.Wall(r.At), Boot: r.At, Node: l.Node, Origin: FromKernelLog,
-		Victim: l.Locate.At(r.TaskMemcg), NodeWide: r.NodeWide,
+// Event states what the log said. The kernel leaves out which cgroup the victim
+// was in when it kills often; then the subject is the node.
+func (l Log) Event(r Report) event.Event {
+	k := Kill{At: l.Wall(r.At), Boot: r.At, Node: l.Node, Origin: FromKernelLog, NodeWide: r.NodeWide}
+	if r.TaskMemcg != "" {
+		k.Victim = l.Locate.At(r.TaskMemcg)
 	}
 	if r.LimitPath != "" {
 		limiter := l.Locate.At(r.LimitPath)
 		k.Limiter = &limiter
 	}
-	ev = k.Event()
+	ev := k.Event()
 	number := func(f event.Field[int64], n int64) {
 		if n >= 0 {
 			f.Set(&ev, n)
@@ -144,5 +145,5 @@ func (l Log) Event(r Report) (ev event.Event, ok bool) {
 		number(LimiterLimit, r.Limit)
 		number(LimiterFailcnt, r.Failcnt)
 	}
-	return ev, true
+	return ev
 }

@@ -96,20 +96,20 @@ func TestLogEvent(t *testing.T) {
 	tests := map[string]struct {
 		report      Report
 		pids        bool
-		ok          bool
+		told        bool // the log tells the cgroup
 		has, hasNot []string
 		limiter     event.Key
 	}{
 		"all":               {full, true, true, []string{"victim_pid", "trigger_pid", "victim_anon", "victim_file", "oom_score_adj", "limiter_usage", "limiter_limit", "limiter_failcnt"}, []string{"victim_shmem", "victim_life"}, event.CgroupKey("p1", "")},
 		"foreign namespace": {full, false, true, []string{"victim_comm"}, []string{"victim_pid", "trigger_pid"}, event.CgroupKey("p1", "")},
 		"node":              {global, true, true, []string{"victim_pid"}, []string{"limiter_usage", "limiter_limit"}, event.NodeKey("n1")},
-		"cgroup not told":   {nowhere, true, false, nil, nil, event.Key{}},
+		"cgroup not told":   {nowhere, true, false, []string{"victim_pid", "limiter_usage"}, nil, event.CgroupKey("p1", "")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			ev, ok := Log{Node: "n1", Locate: byParts, Wall: wall, PIDs: tt.pids}.Event(tt.report)
-			if ok != tt.ok {
-				t.Fatalf("there is an event: %v, expected %v", ok, tt.ok)
+			ev := Log{Node: "n1", Locate: byParts, Wall: wall, PIDs: tt.pids}.Event(tt.report)
+			if got := ev.Subject().Type == event.Node; got == tt.told {
+				t.Fatalf("subject is %v", ev.Subject())
 			}
 			for _, f := range tt.has {
 				if _, there := ev.Attrs[f]; !there {
@@ -123,9 +123,6 @@ func TestLogEvent(t *testing.T) {
 			}
 			if got, _ := ev.Ref(event.Limiter); got != tt.limiter {
 				t.Errorf("limiter is %v, expected %v", got, tt.limiter)
-			}
-			if !ok {
-				return
 			}
 			if got := VictimComm.Or(ev, ""); got != "a\uFFFDb" {
 				t.Errorf("comm is %q, which JSON cannot carry as it is", got)

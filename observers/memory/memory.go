@@ -13,7 +13,8 @@ const (
 	Usage   event.Kind = "memory.usage"
 )
 
-// Fields of OOMKill. Subject is the victim's cgroup; Owner its pod; Culprit the
+// Fields of OOMKill. Subject is the victim's cgroup, or the node when only the
+// kernel log tells of the kill and leaves the cgroup out; Owner its pod; Culprit the
 // cgroup of the task whose allocation triggered the kill; Limiter the cgroup
 // (or node) whose limit was hit; Host the node.
 var (

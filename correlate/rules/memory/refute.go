@@ -7,9 +7,30 @@ import (
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/correlate/words"
+	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/memory"
 )
+
+// Unascribed counts the OOM kills on the pod's node, since the pod was made, of
+// which the kernel log does not tell the cgroup: they might be the pod's.
+func Unascribed(w *window.Window, pod event.Key) int {
+	node, ok := w.Graph.NodeOf(pod)
+	if !ok {
+		return 0
+	}
+	var made int64
+	if f, ok := w.Last(lifecycle.Pod, pod); ok {
+		made = lifecycle.Created.Or(f.Event, 0)
+	}
+	n := 0
+	for _, f := range w.About(memory.OOMKill, node) {
+		if f.At.Unix() >= made {
+			n++
+		}
+	}
+	return n
+}
 
 // RefuteLimitOOM excludes an OOM kill for the target when one of its
 // containers ended badly and both witnesses that would tell of a kill deny it:
@@ -30,7 +51,7 @@ func RefuteLimitOOM(w *window.Window) []finding.Rival {
 				Cause: LimitOOM, Evidence: []finding.Evidence{claims.Ended(last)},
 				Why: fmt.Sprintf("the runtime reports %s, not OOMKilled", lifecycle.Reason.Or(last.Event, "no reason")),
 			}
-			if _, ok := w.Watched(memory.Spec.Name, c); ok {
+			if _, ok := w.Watched(memory.Spec.Name, c); ok && Unascribed(w, pod) == 0 {
 				r.Why += ", and the kernel log has no kill of it"
 			}
 			if u, ok := w.Last(memory.Usage, c); ok {

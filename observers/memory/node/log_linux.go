@@ -37,16 +37,12 @@ func (o *observer) logged(reader *memory.Reader, rec host.Record, send func(even
 	}
 }
 
-// report emits a kill of the kernel log if it is of this node. One whose cgroup
-// the log does not tell is counted as lost.
+// report emits a kill of the kernel log if it is of this node, or might be: the
+// log does not always tell the cgroup.
 func (o *observer) report(rep memory.Report, send func(event.Event)) {
 	log := memory.Log{Node: o.host.Node(), Locate: o.locate, Wall: o.host.Wall, PIDs: o.host.InitPIDNamespace()}
-	ev, ok := log.Event(rep)
-	if !ok {
-		o.lost.Add(1)
-		return
-	}
-	if o.ours(ev, func(_ uint64, path string) bool {
+	ev := log.Event(rep)
+	if ev.Subject().Type == event.Node || o.ours(ev, func(_ uint64, path string) bool {
 		if path != "" {
 			return strings.HasPrefix(rep.TaskMemcg, path+"/")
 		}
