@@ -21,7 +21,7 @@ const (
 	testLimit = 24 * mib
 )
 
-func openHost(t *testing.T) *host.Host {
+func openHost(t testing.TB) *host.Host {
 	t.Helper()
 	h, err := host.Open(host.Config{Node: "n1"})
 	if err != nil {
