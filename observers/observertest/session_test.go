@@ -103,12 +103,12 @@ func TestStopComplains(t *testing.T) {
 		obs  *fake
 		want string
 	}{
-		"good":                   {good(2), ""},
-		"undeclared kind":        {wrong, "not declared"},
-		"error on cancel":        {failing, "instead of nil"},
-		"broke":                  {broken, "broke"},
-		"does not end":           {deaf, "does not end"},
-		"does not count":         {uncounted, "emitted 1 events but counts 0"},
+		"good":            {good(2), ""},
+		"undeclared kind": {wrong, "not declared"},
+		"error on cancel": {failing, "instead of nil"},
+		"broke":           {broken, "broke"},
+		"does not end":    {deaf, "does not end"},
+		"does not count":  {uncounted, "emitted 1 events but counts 0"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
