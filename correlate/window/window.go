@@ -64,6 +64,13 @@ type Window struct {
 	Gaps     []Gap
 	Dropped  uint64 // facts that did not fit into the client's memory
 	byKind   map[event.Kind][]Fact
+	about    map[subject][]Fact
+}
+
+// subject indexes the facts of one kind about one entity.
+type subject struct {
+	kind event.Kind
+	key  event.Key
 }
 
 // Input is what a window is made of, in any order.
@@ -84,7 +91,7 @@ func New(in Input) *Window {
 	w := &Window{
 		Target: in.Target, From: in.From, To: in.Now,
 		Facts: slices.Clone(in.Facts), Nodes: slices.Clone(in.Nodes), Gaps: slices.Clone(in.Gaps), Dropped: in.Dropped,
-		byKind: map[event.Kind][]Fact{},
+		byKind: map[event.Kind][]Fact{}, about: map[subject][]Fact{},
 	}
 	slices.SortFunc(w.Facts, func(a, b Fact) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Kind, b.Kind))
@@ -105,7 +112,10 @@ func New(in Input) *Window {
 	w.Target.Pods = targetPods(in.Target, w.Graph)
 	for i := range w.Facts {
 		w.Facts[i].Refs = w.canonical(w.Facts[i].Kind, w.Facts[i].Refs)
-		w.byKind[w.Facts[i].Kind] = append(w.byKind[w.Facts[i].Kind], w.Facts[i])
+		f := w.Facts[i]
+		w.byKind[f.Kind] = append(w.byKind[f.Kind], f)
+		at := subject{f.Kind, f.Subject()}
+		w.about[at] = append(w.about[at], f)
 	}
 	return w
 }
@@ -140,28 +150,20 @@ func (w *Window) canonical(kind event.Kind, refs []event.Ref) []event.Ref {
 	return out
 }
 
-// Of lists the facts of a kind in order of time.
+// Of lists the facts of a kind in order of time. The slice is the window's own.
 func (w *Window) Of(k event.Kind) []Fact { return w.byKind[k] }
 
-// About lists the facts of a kind whose subject is the entity.
-func (w *Window) About(k event.Kind, subject event.Key) []Fact {
-	var out []Fact
-	for _, f := range w.byKind[k] {
-		if f.Subject() == subject {
-			out = append(out, f)
-		}
-	}
-	return out
-}
+// About lists the facts of a kind whose subject is the entity, in order of
+// time. The slice is the window's own.
+func (w *Window) About(k event.Kind, key event.Key) []Fact { return w.about[subject{k, key}] }
 
 // Last returns the newest fact of a kind about the entity.
-func (w *Window) Last(k event.Kind, subject event.Key) (Fact, bool) {
-	for _, f := range slices.Backward(w.byKind[k]) {
-		if f.Subject() == subject {
-			return f, true
-		}
+func (w *Window) Last(k event.Kind, key event.Key) (Fact, bool) {
+	fs := w.About(k, key)
+	if len(fs) == 0 {
+		return Fact{}, false
 	}
-	return Fact{}, false
+	return fs[len(fs)-1], true
 }
 
 // Watched tells whether the observer ran on the node that holds the entity and
