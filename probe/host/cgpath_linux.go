@@ -100,3 +100,36 @@ func isHex(s string) bool {
 	}
 	return true
 }
+
+// podsRoot cuts pod and QoS class off the path of a pod's cgroup and returns
+// what is left: the cgroup the kubelet keeps its pods in.
+func podsRoot(path string) (root string, ok bool) {
+	var kept []string
+	for elem := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
+		if _, pod := podElement(elem); pod {
+			if n := len(kept); n > 0 && isQoS(kept[n-1]) {
+				kept = kept[:n-1]
+			}
+			return "/" + strings.Join(kept, "/"), true
+		}
+		kept = append(kept, elem)
+	}
+	return "", false
+}
+
+// isQoS tells a QoS class's cgroup, "burstable" or "...-burstable.slice".
+func isQoS(elem string) bool {
+	name, slice := strings.CutSuffix(elem, ".slice")
+	for _, class := range [...]string{"burstable", "besteffort"} {
+		if name == class && !slice || slice && strings.HasSuffix(name, "-"+class) {
+			return true
+		}
+	}
+	return false
+}
+
+// isPodsRoot tells "kubepods", "kubepods.slice" and "<prefix>-kubepods.slice".
+func isPodsRoot(elem string) bool {
+	name, slice := strings.CutSuffix(elem, ".slice")
+	return name == "kubepods" || slice && strings.HasSuffix(name, "-kubepods")
+}

@@ -74,60 +74,6 @@ func openCgroups(v view) *cgroups {
 	return c
 }
 
-// memoryMount finds the hierarchy with the memory controller in the text of a
-// mountinfo file (proc(5)) whose paths are below root.
-func memoryMount(info, root string) (dir string, v2 bool, err error) {
-	var unified []string
-	for line := range strings.Lines(info) {
-		before, after, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
-		fields, super := strings.Fields(before), strings.Fields(after)
-		if !ok || len(fields) < 5 || len(super) < 3 {
-			continue
-		}
-		at := filepath.Join(root, unescapeMount(fields[4]))
-		switch super[0] {
-		case "cgroup":
-			if slices.Contains(strings.Split(super[2], ","), "memory") && isDir(at) {
-				return at, false, nil
-			}
-		case "cgroup2":
-			unified = append(unified, at)
-		}
-	}
-	for _, at := range unified {
-		b, err := readSmall(filepath.Join(at, "cgroup.controllers"), 4096)
-		if err == nil && slices.Contains(strings.Fields(string(b)), "memory") {
-			return at, true, nil
-		}
-	}
-	return "", false, errors.New("no cgroup hierarchy with the memory controller is mounted on the node")
-}
-
-// unescapeMount undoes the octal escapes of mountinfo.
-func unescapeMount(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
-}
-
-// memoryPath picks the path of the memory controller out of the text of a
-// /proc/PID/cgroup file (cgroups(7)).
-func memoryPath(text string, v2 bool) string {
-	for line := range strings.Lines(text) {
-		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		if v2 && parts[0] == "0" && parts[1] == "" || !v2 && slices.Contains(strings.Split(parts[1], ","), "memory") {
-			return parts[2]
-		}
-	}
-	return ""
-}
-
-func isDir(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && st.IsDir()
-}
-
 // MemoryHierarchy is the hierarchy that the memory controller is in: its mount
 // point as a path of this process, empty when the node has none, and whether it
 // is the unified one.
@@ -223,39 +169,6 @@ func (c *cgroups) search() (roots []string, own bool) {
 		}
 	}
 	return roots, false
-}
-
-// podsRoot cuts pod and QoS class off the path of a pod's cgroup and returns
-// what is left: the cgroup the kubelet keeps its pods in.
-func podsRoot(path string) (root string, ok bool) {
-	var kept []string
-	for elem := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
-		if _, pod := podElement(elem); pod {
-			if n := len(kept); n > 0 && isQoS(kept[n-1]) {
-				kept = kept[:n-1]
-			}
-			return "/" + strings.Join(kept, "/"), true
-		}
-		kept = append(kept, elem)
-	}
-	return "", false
-}
-
-// isQoS tells a QoS class's cgroup, "burstable" or "...-burstable.slice".
-func isQoS(elem string) bool {
-	name, slice := strings.CutSuffix(elem, ".slice")
-	for _, class := range [...]string{"burstable", "besteffort"} {
-		if name == class && !slice || slice && strings.HasSuffix(name, "-"+class) {
-			return true
-		}
-	}
-	return false
-}
-
-// isPodsRoot tells "kubepods", "kubepods.slice" and "<prefix>-kubepods.slice".
-func isPodsRoot(elem string) bool {
-	name, slice := strings.CutSuffix(elem, ".slice")
-	return name == "kubepods" || slice && strings.HasSuffix(name, "-kubepods")
 }
 
 // findRoots searches a hierarchy for the cgroups of kubelets.

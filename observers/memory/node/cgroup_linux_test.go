@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/yairfalse/tapio/observers/event"
@@ -163,9 +164,19 @@ func (p *podCgroup) write(dir, file, text string) {
 // run starts the test binary in a role inside the container's cgroup.
 func (p *podCgroup) run(role string) *exec.Cmd {
 	p.t.Helper()
-	cmd := exec.Command("/proc/self/exe")
+	cmd, goOn := p.prepare(role, 0)
+	goOn()
+	return cmd
+}
+
+// prepare starts the test binary in a role inside the container's cgroup and,
+// with flags of clone(2), in namespaces of its own; it waits for goOn.
+func (p *podCgroup) prepare(role string, flags uintptr) (cmd *exec.Cmd, goOn func()) {
+	p.t.Helper()
+	cmd = exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), roleEnv+"="+role, "GOGC=off", "GOMAXPROCS=1")
 	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -178,10 +189,11 @@ func (p *podCgroup) run(role string) *exec.Cmd {
 		_ = cmd.Wait()
 	})
 	p.write(p.dir, "cgroup.procs", strconv.Itoa(cmd.Process.Pid))
-	if _, err := io.WriteString(stdin, "go\n"); err != nil {
-		p.t.Fatal(err)
+	return cmd, func() {
+		if _, err := io.WriteString(stdin, "go\n"); err != nil {
+			p.t.Error(err)
+		}
 	}
-	return cmd
 }
 
 // oom runs the role to its end by the OOM killer and returns its pid.

@@ -20,7 +20,7 @@ import (
 const podUID = "0d9b2f0e-6a57-4f0c-9d53-3a8f1f0f7a11"
 
 // unlimited is PAGE_COUNTER_MAX.
-var unlimited = uint64(1<<63/os.Getpagesize() - 1)
+var unlimited = uint64(1<<63)/uint64(os.Getpagesize()) - 1
 
 // chainOf makes the cgroups of a path, root last, with one limit.
 func chainOf(path, limited string, limit uint64) (c bpfCgroupChain) {
