@@ -207,6 +207,9 @@ func (t *tracer) cost() cost {
 	for _, m := range t.coll.Maps {
 		if info, err := m.Info(); err == nil {
 			n, _ := info.Memlock()
+			if m.Type() == ebpf.RingBuf { // before 6.4 the kernel left its pages out
+				n = max(n, uint64(m.MaxEntries()))
+			}
 			c.bytes += n
 		}
 	}
