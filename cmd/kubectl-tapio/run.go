@@ -85,6 +85,7 @@ func (r *explaining) watch(ctx context.Context, facts *cluster.Run) error {
 		r.probes = plan.Start(ctx)
 		go r.gather(r.probes.Frames(), r.probed)
 		r.waitForDecision(ctx)
+		awaits(ctx, facts.Settled()) // without a probe nothing else took time
 		return r.endProbes(ctx)
 	}
 	awaits(ctx, facts.Settled())
