@@ -65,7 +65,7 @@ func (o *explainOptions) run(ctx context.Context) error {
 		return err
 	}
 	stopAPI()
-	<-r.read
+	awaits(ctx, r.read)
 	s := r.explain()
 	if err := r.print(s); err != nil {
 		return err
@@ -101,7 +101,7 @@ func (r *explaining) endProbes(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := r.probes.Close(bounded)
-	<-r.probed
+	awaits(bounded, r.probed)
 	r.timings()
 	if err != nil {
 		r.progress("not all was removed: %v; it goes by itself within %s, or with: kubectl tapio cleanup", err, launch.Lease)
