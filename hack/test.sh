@@ -42,7 +42,7 @@ else
 	step "the lab's own tests"
 	make --no-print-directory labctl
 	bin/labctl down
-	(cd test/lab && go test ./... && go test -tags live -count=1 -timeout 15m ./live)
+	(cd test/lab && go test ./internal/... ./cmd/labctl/... && go test -tags live -count=1 -timeout 15m ./live)
 	step "lab up"
 	trap 'bin/labctl down' EXIT
 	bin/labctl up --nodes 2
