@@ -20,7 +20,7 @@ if [ "$part" = all ] || [ "$part" = lab ]; then
 	need mount mount
 	need dpkg-deb dpkg
 	need apt-get apt
-	ldconfig -p | grep -q 'libseccomp\.so\.2' || package[libseccomp2]=1
+	ldconfig -p | grep -c 'libseccomp\.so\.2' >/dev/null || package[libseccomp2]=1
 fi
 if [ "$part" = all ] || [ "$part" = test ]; then
 	need cc gcc
