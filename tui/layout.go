@@ -209,7 +209,10 @@ func (m *model) storyBody(height int) []string {
 		out = append(out, m.columns(s, middle)...)
 	case m.focus == evidencePane:
 		lines, _ := m.evidenceLines()
-		out = append(out, pad(m.render(m.evidence.View(lines, middle)), middle)...)
+		for _, l := range m.evidence.View(lines, middle) {
+			out = append(out, m.theme.Render(append(theme.Text(theme.Normal, " "), l...), m.width))
+		}
+		out = pad(out, len(top)+middle)
 	default:
 		out = append(out, pad(m.render(m.story.View(s, m.theme, m.width, middle)), middle)...)
 	}
