@@ -25,6 +25,7 @@ fi
 if [ "$part" = all ] || [ "$part" = test ]; then
 	need cc gcc
 	need qemu-aarch64-static qemu-user-static
+	need tmux tmux
 fi
 [ ${#package[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -100,6 +101,11 @@ func (o *explainOptions) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.color, "color", "auto", "auto, always or never")
 	f.BoolVar(&o.exitCode, "exit-code", false, "exit with 2 when a problem was found, 3 when inconclusive")
 	f.StringVar(&o.dryRun, "dry-run", "none", "none, client or server: print what would be created, with -o yaml or json, and stop")
+	o.addProbeFlags(f)
+}
+
+// addProbeFlags adds what says which probes run, and how.
+func (o *explainOptions) addProbeFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.profile, "profile", string(launch.Privileged), "privilege of the probes: "+profiles(" or "))
 	f.StringVar(&o.image, "probe-image", "", "image of the probe, instead of delivery through ConfigMaps")
 	f.StringVar(&o.pullSecret, "image-pull-secret", "", "Secret to pull --probe-image with")

@@ -13,9 +13,12 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	// Credential plugins of clusters are chosen by kubeconfig.
 	_ "k8s.io/client-go/plugin/pkg/client/auth"
+
+	"github.com/yairfalse/tapio/tui/quiet"
 )
 
 func main() {
+	quiet.Over()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	err := newRoot(streams).ExecuteContext(ctx)

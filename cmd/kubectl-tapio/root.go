@@ -43,6 +43,7 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 	root.PersistentFlags().IntVarP(&c.verbose, "v", "v", 0, "1 prints what the run took and when, 2 and above also what libraries log")
 	root.PersistentFlags().Lookup("v").NoOptDefVal = "1"
 	root.AddCommand(newExplain(c), newCleanup(c), newVersion(c))
+	addTUI(root, c)
 	return root
 }
 

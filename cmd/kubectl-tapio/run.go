@@ -28,6 +28,9 @@ type explaining struct {
 	answered  time.Time // when the API's story was told
 	planned   time.Time // when planning of the probes began
 	target    *target.Target
+	source    cluster.Source
+	facts     *cluster.Run
+	stopAPI   context.CancelFunc // ends the reading of the API
 	subject   window.Target
 	collector *collect.Collector
 	read      chan struct{} // closed when every frame of the API was collected
@@ -39,32 +42,21 @@ type explaining struct {
 // interrupts, takes the probes away and prints the story. ctx ends at the first
 // interrupt; what is still to be done then does not depend on it.
 func (o *explainOptions) run(ctx context.Context) error {
-	r := &explaining{explainOptions: o, began: time.Now(), collector: collect.New(), read: make(chan struct{}), probed: make(chan struct{})}
-	var err error
-	if r.target, err = o.resolve(ctx); err != nil {
-		return interruptedOr(ctx, err)
+	r, err := o.begin(ctx)
+	if err != nil {
+		return err
 	}
-	r.subject = subject(r.target)
-	api, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopAPI()
-	source := cluster.Live(api, o.client, r.target.Namespace, r.target.LiveOptions())
-	source.Scope = r.target.Scope()
-	facts := cluster.Drive(api, source, o.clusterEntries())
-	go r.gather(facts.Frames(), r.read)
-
-	if !awaits(ctx, facts.First()) {
-		return exitInterrupted
-	}
+	defer r.stopAPI()
 	first := r.explain()
 	r.answered = time.Now()
 	o.progress("%s  %s, API: %s", r.label(), seconds(r.began), first.Headline)
 	if o.dryRun != "none" {
 		return r.printPlanned(ctx)
 	}
-	if err := r.watch(ctx, facts); err != nil {
+	if err := r.watch(ctx); err != nil {
 		return err
 	}
-	stopAPI()
+	r.stopAPI()
 	awaits(ctx, r.read)
 	s := r.explain()
 	if err := r.print(s); err != nil {
@@ -73,22 +65,57 @@ func (o *explainOptions) run(ctx context.Context) error {
 	return o.verdictCode(s)
 }
 
+// begin resolves the target and reads the API until a first answer can be
+// given. The caller ends the reading with stopAPI.
+func (o *explainOptions) begin(ctx context.Context) (*explaining, error) {
+	r := &explaining{explainOptions: o, began: time.Now(), collector: collect.New(), read: make(chan struct{}), probed: make(chan struct{})}
+	var err error
+	if r.target, err = o.resolve(ctx); err != nil {
+		return nil, interruptedOr(ctx, err)
+	}
+	r.subject = subject(r.target)
+	api, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
+	r.stopAPI = stopAPI
+	r.source = cluster.Live(api, o.client, r.target.Namespace, r.target.LiveOptions())
+	r.source.Scope = r.target.Scope()
+	r.facts = cluster.Drive(api, r.source, o.clusterEntries())
+	go r.gather(r.facts.Frames(), r.read)
+	if !awaits(ctx, r.facts.First()) {
+		stopAPI()
+		return nil, exitInterrupted
+	}
+	return r, nil
+}
+
+// plan finds out what the probes would be and what refuses them.
+func (r *explaining) plan(ctx context.Context) (*session.Plan, error) {
+	r.planned = time.Now()
+	return session.NewPlan(context.WithoutCancel(ctx), r.sessionConfig())
+}
+
+// launch brings the planned probes up. They are taken away by endProbes.
+func (r *explaining) launch(ctx context.Context, plan *session.Plan) {
+	r.probes = plan.Start(ctx)
+	go r.gather(r.probes.Frames(), r.probed)
+}
+
 // watch brings the probes up, waits, and takes them away.
-func (r *explaining) watch(ctx context.Context, facts *cluster.Run) error {
+func (r *explaining) watch(ctx context.Context) error {
 	if !r.noProbe {
-		r.planned = time.Now()
-		plan, err := session.NewPlan(context.WithoutCancel(ctx), r.sessionConfig())
+		plan, err := r.plan(ctx)
 		if err != nil {
 			return err
 		}
 		r.progress("%s", plan)
-		r.probes = plan.Start(ctx)
-		go r.gather(r.probes.Frames(), r.probed)
+		r.launch(ctx, plan)
 		r.waitForDecision(ctx)
-		awaits(ctx, facts.Settled()) // without a probe nothing else took time
-		return r.endProbes(ctx)
+		awaits(ctx, r.facts.Settled()) // without a probe nothing else took time
+		if err := r.endProbes(ctx); err != nil {
+			r.progress("%v", err)
+		}
+		return nil
 	}
-	awaits(ctx, facts.Settled())
+	awaits(ctx, r.facts.Settled())
 	if r.full {
 		r.waitForDecision(ctx)
 	}
@@ -104,7 +131,7 @@ func (r *explaining) endProbes(ctx context.Context) error {
 	awaits(bounded, r.probed)
 	r.timings()
 	if err != nil {
-		r.progress("not all was removed: %v; it goes by itself within %s, or with: kubectl tapio cleanup", err, launch.Lease)
+		return fmt.Errorf("not all was removed: %w; it goes by itself within %s, or with: kubectl tapio cleanup", err, launch.Lease)
 	}
 	return nil
 }
