@@ -42,6 +42,9 @@ func Release(ctx context.Context, o Options) error {
 	if o.URI == "" {
 		o.URI = DefaultURI(o.Version)
 	}
+	if err := checkURI(o.URI); err != nil {
+		return err
+	}
 	if o.Platforms == nil {
 		o.Platforms = Platforms()
 	}
