@@ -16,6 +16,9 @@ import (
 // payloadDir is what the plugin embeds the probes from, below the root.
 const payloadDir = "probe/launch/payload"
 
+// maxSaid bounds what an error quotes of the go command's own words, in bytes.
+const maxSaid = 4 << 10
+
 // probeArches are the architectures of nodes; every plugin carries a probe for
 // each of them.
 func probeArches() []string { return []string{"amd64", "arm64"} }
@@ -191,10 +194,8 @@ func (b *builder) run(ctx context.Context, env []string, args ...string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("go %s: %w: %s", args[0], err, bytes.TrimSpace(tail(stderr.Bytes(), 4<<10)))
+		said := stderr.Bytes()
+		return fmt.Errorf("go %s: %w: %s", args[0], err, bytes.TrimSpace(said[max(0, len(said)-maxSaid):]))
 	}
 	return nil
 }
-
-// tail is the end of b, at most n bytes.
-func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
