@@ -82,6 +82,14 @@ image: ## the probe as a container image, without Docker, in dist/image
 	$(GO) run ./probe/launch/payload/pack -version $(VERSION) -keep bin/probe
 	cd tools/image && $(GO) run . -probes ../../bin/probe -out ../../dist/image
 
+.PHONY: dist
+dist: ## archives for six platforms, checksums and the krew manifest, in dist (VERSION=v1.2.3)
+	$(GO) run ./krew/release -version $(VERSION) -out dist
+
+.PHONY: test-krew
+test-krew: ## install, upgrade and remove the plugin with the real krew client; needs kubectl
+	go test -tags live -count=1 -timeout 40m -v ./krew
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist probe/launch/payload/*.fl probe/launch/payload/probe-*.json

@@ -38,6 +38,12 @@ make --no-print-directory build
 
 if [ "$(uname -s)" != Linux ] || [ "$(id -u)" != 0 ]; then
 	skip "live tests: they need root on Linux"
+	if command -v kubectl >/dev/null; then
+		step "install with krew"
+		make --no-print-directory test-krew
+	else
+		skip "install with krew: it needs kubectl"
+	fi
 else
 	step "the lab's own tests"
 	make --no-print-directory labctl
@@ -47,6 +53,8 @@ else
 	trap 'bin/labctl down' EXIT
 	bin/labctl up --nodes 2
 	eval "$(bin/labctl env)"
+	step "install with krew"
+	make --no-print-directory test-krew
 	step "live tests"
 	TAPIO_PLUGIN=$PWD/bin/kubectl-tapio TAPIO_LABCTL=$PWD/bin/labctl TAPIO_FULL=${FULL:-} \
 		go test -tags live -count=1 -timeout 40m -v ./test/e2e/... 2>&1 | grep -vE '^(=== (RUN|PAUSE|CONT)|\s*--- PASS.*\(0\.0)' 

@@ -86,6 +86,8 @@ func newExplain(c *common) *cobra.Command {
 		},
 	}
 	o.addFlags(cmd)
+	cmd.ValidArgsFunction = o.completeTarget
+	o.completeFlags(cmd)
 	return cmd
 }
 

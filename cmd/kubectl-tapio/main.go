@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -21,7 +22,15 @@ func main() {
 	quiet.Over()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
-	err := newRoot(streams).ExecuteContext(ctx)
+	args, ok := completing(os.Args)
+	if ok {
+		streams.ErrOut = io.Discard // a shell asks, nobody reads
+	}
+	root := newRoot(streams)
+	if ok {
+		root.SetArgs(args)
+	}
+	err := root.ExecuteContext(ctx)
 	stop()
 	os.Exit(exitCode(streams, err))
 }

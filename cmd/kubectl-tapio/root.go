@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/runtime"
@@ -32,6 +34,7 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 		Long: "Tapio explains why a pod is failing: it joins what the node's kernel saw with what\n" +
 			"Kubernetes says, and tells how it came to this, with evidence for every step.",
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl tapio"},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { c.quietLibraries(); return nil },
@@ -42,8 +45,9 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 	c.config.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().IntVarP(&c.verbose, "v", "v", 0, "1 prints what the run took and when, 2 and above also what libraries log")
 	root.PersistentFlags().Lookup("v").NoOptDefVal = "1"
-	root.AddCommand(newExplain(c), newCleanup(c), newVersion(c))
+	root.AddCommand(newExplain(c), newCleanup(c), newCompletion(c), newOptions(c), newVersion(c))
 	addTUI(root, c)
+	c.completeConfig(root)
 	return root
 }
 
@@ -55,4 +59,17 @@ func (c *common) quietLibraries() {
 	}
 	klog.SetLogger(logr.Discard())
 	runtime.ErrorHandlers = nil
+}
+
+// newOptions lists the flags that every command takes, as kubectl options does.
+func newOptions(c *common) *cobra.Command {
+	return &cobra.Command{
+		Use:   "options",
+		Short: "List the flags that every command takes",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fmt.Fprintf(c.Out, "These flags can be passed to any command:\n\n%s", cmd.InheritedFlags().FlagUsages())
+			return nil
+		},
+	}
 }
