@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -9,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/yairfalse/tapio/correlate"
-	"github.com/yairfalse/tapio/correlate/collect"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/window"
 	clientcatalog "github.com/yairfalse/tapio/observers/catalog/client"
@@ -24,27 +24,31 @@ import (
 // explaining is one run of explain.
 type explaining struct {
 	*explainOptions
-	began     time.Time
-	answered  time.Time // when the API's story was told
-	planned   time.Time // when planning of the probes began
-	target    *target.Target
-	subject   window.Target
-	collector *collect.Collector
-	read      chan struct{} // closed when every frame of the API was collected
-	probes    *session.Session
-	probed    chan struct{} // closed when every frame of the probes was collected
+	began    time.Time
+	answered time.Time // when the API's story was told
+	planned  time.Time // when planning of the probes began
+	target   *target.Target
+	input    *input
+	read     chan struct{} // closed when every frame of the API was collected
+	probes   *session.Session
+	probed   chan struct{} // closed when every frame of the probes was collected
 }
 
 // run watches until the story is decided, --duration is over or the user
 // interrupts, takes the probes away and prints the story. ctx ends at the first
 // interrupt; what is still to be done then does not depend on it.
 func (o *explainOptions) run(ctx context.Context) error {
-	r := &explaining{explainOptions: o, began: time.Now(), collector: collect.New(), read: make(chan struct{}), probed: make(chan struct{})}
+	r := newExplaining(o)
 	var err error
 	if r.target, err = o.resolve(ctx); err != nil {
 		return interruptedOr(ctx, err)
 	}
-	r.subject = subject(r.target)
+	r.input = newInput(subject(r.target), r.began.Add(-r.since))
+	if o.save != "" && o.dryRun == "none" {
+		if err := r.input.save(o.save); err != nil {
+			return err
+		}
+	}
 	api, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAPI()
 	source := cluster.Live(api, o.client, r.target.Namespace, r.target.LiveOptions())
@@ -66,11 +70,15 @@ func (o *explainOptions) run(ctx context.Context) error {
 	}
 	stopAPI()
 	<-r.read
-	s := r.explain()
-	if err := r.print(s); err != nil {
-		return err
+	s, err := r.conclude()
+	if printed := r.print(s); printed != nil || err != nil {
+		return errors.Join(printed, err)
 	}
 	return o.verdictCode(s)
+}
+
+func newExplaining(o *explainOptions) *explaining {
+	return &explaining{explainOptions: o, began: time.Now(), read: make(chan struct{}), probed: make(chan struct{})}
 }
 
 // watch brings the probes up, waits, and takes them away.
@@ -111,18 +119,37 @@ func (r *explaining) endProbes(ctx context.Context) error {
 // gather collects the frames of a source until it is closed.
 func (r *explaining) gather(frames <-chan wire.Sourced, done chan<- struct{}) {
 	for f := range frames {
-		r.collector.Add(f)
+		r.input.add(f, time.Now())
 	}
 	close(done)
 }
 
+// explain tells the story as it is now.
 func (r *explaining) explain() *story.Story {
-	if r.probes != nil {
-		for node, o := range r.probes.Offsets() {
-			r.collector.Align("node/"+node, trusted(o))
-		}
+	r.alignClocks()
+	r.input.flush()
+	return r.input.story(time.Now())
+}
+
+// conclude tells the story for the last time and ends the tape with it. An
+// error concerns the tape alone.
+func (r *explaining) conclude() (*story.Story, error) {
+	r.alignClocks()
+	now := time.Now()
+	err := r.input.finish(now)
+	if err != nil {
+		err = fmt.Errorf("%s does not hold the whole run: %w", r.save, err)
 	}
-	return correlate.Explain(r.collector.Window(r.subject, r.began.Add(-r.since), time.Now()))
+	return r.input.story(now), err
+}
+
+func (r *explaining) alignClocks() {
+	if r.probes == nil {
+		return
+	}
+	for node, o := range r.probes.Offsets() {
+		r.input.align("node/"+node, trusted(o), time.Now())
+	}
 }
 
 // trusted is the part of a measured offset that is surely one: within the error
@@ -168,7 +195,7 @@ func (r *explaining) sessionConfig() session.Config {
 			cfg.Nodes[i].PodUIDs = append(cfg.Nodes[i].PodUIDs, uid)
 		}
 	}
-	w := r.collector.Window(r.subject, r.began.Add(-r.since), time.Now())
+	w := r.input.window(time.Now())
 	for _, pod := range correlate.Suspects(w) {
 		if node, ok := w.Graph.NodeOf(pod); ok {
 			add(node.ID, pod.ID)
