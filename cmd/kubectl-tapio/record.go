@@ -64,6 +64,7 @@ func newRecord(c *common) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
+	o.resources.FileNameFlags = nil // -f is the tape
 	o.resources.AddFlags(f)
 	f.StringVarP(&o.file, "file", "f", "", "file of the tape; an existing one is replaced")
 	f.StringVar(&o.until, "until", "", "end shortly after oom, restart, unready, or the code of a cause such as memory/limit-oom")

@@ -35,7 +35,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 		zstd.WithDecoderConcurrency(1),
 		zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(wire.MaxWindow),
-		zstd.WithDecoderMaxMemory(wire.MaxWindow))
+		zstd.WithDecoderMaxMemory(2*MaxBytes)) // of what a frame declares; only the window is allocated
 	if err != nil {
 		return nil, fmt.Errorf("tape: open: %w", err)
 	}
