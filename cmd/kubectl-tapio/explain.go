@@ -41,6 +41,9 @@ type explainOptions struct {
 	priority   string
 	maxProbes  int
 	observers  []string
+	save       string // file to keep a tape in
+	from       string // tape to read instead of a cluster
+	now        string // the story's "now" with --from, RFC 3339
 
 	args       []string
 	rest       *rest.Config
@@ -61,6 +64,10 @@ const explainExample = `  # why does this pod fail?
   # from the API alone, creating nothing
   kubectl tapio explain deploy/checkout --no-probe
 
+  # keep a tape of the run; tell its story again without a cluster
+  kubectl tapio explain deploy/checkout --save checkout.tape
+  kubectl tapio explain --from checkout.tape
+
   # the whole story as a document
   kubectl tapio explain deploy/checkout -o json`
 
@@ -76,6 +83,9 @@ func newExplain(c *common) *cobra.Command {
 			"kubectl (pod/x, pod x, deploy/x, svc x, node x, -l, -f) or as a bare name; without one the\n" +
 			"namespace is explained. Nothing is installed and nothing stays behind.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.from != "" {
+				return o.explainTape(cmd, args)
+			}
 			if err := o.complete(args); err != nil {
 				return err
 			}
@@ -114,6 +124,9 @@ func (o *explainOptions) addProbeFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.namespace, "probe-namespace", "", "namespace of the probes; default kube-system, else the target's")
 	f.StringVar(&o.priority, "priority-class", "", "PriorityClass of the probes")
 	f.IntVar(&o.maxProbes, "max-probes", 3, "most nodes to probe, worst pods first")
+	f.StringVar(&o.save, "save", "", "keep a tape of the run in this file")
+	f.StringVar(&o.from, "from", "", "tell the story of this tape; no cluster is contacted")
+	f.StringVar(&o.now, "now", "", "with --from: tell it as of this time (RFC 3339); default is the newest time of the tape")
 	f.StringSliceVar(&o.observers, "observers", nil, "only these observers, or with a leading - all but these: "+strings.Join(namesOf(""), ", "))
 }
 
@@ -215,6 +228,10 @@ func (o *explainOptions) validate() error {
 		return fmt.Errorf("--max-probes cannot be negative")
 	case o.pullSecret != "" && o.image == "":
 		return fmt.Errorf("--image-pull-secret needs --probe-image")
+	case o.now != "":
+		return fmt.Errorf("--now needs --from: a live run ends now")
+	case o.save != "" && o.dryRun != "none":
+		return fmt.Errorf("--dry-run watches nothing that --save could keep")
 	case o.dryRun != "none" && o.noProbe:
 		return fmt.Errorf("--dry-run prints the probes that would be created; --no-probe creates none")
 	}

@@ -44,7 +44,7 @@ func (r *explaining) label() string {
 }
 
 // print writes the story in the chosen form.
-func (r *explaining) print(s *story.Story) error {
+func (r *explainOptions) print(s *story.Story) error {
 	switch r.output {
 	case "json":
 		b, err := json.MarshalIndent(s, "", "  ")
@@ -148,5 +148,5 @@ func (r *explaining) timings() {
 			r.progress("%6.2fs  %s", (r.planned.Sub(r.began) + m.After).Seconds(), at)
 		}
 	}
-	r.progress("%6.2fs  watched, %d facts", time.Since(r.began).Seconds(), r.collector.Seen())
+	r.progress("%6.2fs  watched, %d facts", time.Since(r.began).Seconds(), r.input.seen())
 }

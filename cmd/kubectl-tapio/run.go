@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -9,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/yairfalse/tapio/correlate"
-	"github.com/yairfalse/tapio/correlate/collect"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/window"
 	clientcatalog "github.com/yairfalse/tapio/observers/catalog/client"
@@ -24,18 +24,17 @@ import (
 // explaining is one run of explain.
 type explaining struct {
 	*explainOptions
-	began     time.Time
-	answered  time.Time // when the API's story was told
-	planned   time.Time // when planning of the probes began
-	target    *target.Target
-	source    cluster.Source
-	facts     *cluster.Run
-	stopAPI   context.CancelFunc // ends the reading of the API
-	subject   window.Target
-	collector *collect.Collector
-	read      chan struct{} // closed when every frame of the API was collected
-	probes    *session.Session
-	probed    chan struct{} // closed when every frame of the probes was collected
+	began    time.Time
+	answered time.Time // when the API's story was told
+	planned  time.Time // when planning of the probes began
+	target   *target.Target
+	source   cluster.Source
+	facts    *cluster.Run
+	stopAPI  context.CancelFunc // ends the reading of the API
+	input    *input
+	read     chan struct{} // closed when every frame of the API was collected
+	probes   *session.Session
+	probed   chan struct{} // closed when every frame of the probes was collected
 }
 
 // run watches until the story is decided, --duration is over or the user
@@ -58,9 +57,9 @@ func (o *explainOptions) run(ctx context.Context) error {
 	}
 	r.stopAPI()
 	awaits(ctx, r.read)
-	s := r.explain()
-	if err := r.print(s); err != nil {
-		return err
+	s, err := r.conclude()
+	if printed := r.print(s); printed != nil || err != nil {
+		return errors.Join(printed, err)
 	}
 	return o.verdictCode(s)
 }
@@ -68,12 +67,17 @@ func (o *explainOptions) run(ctx context.Context) error {
 // begin resolves the target and reads the API until a first answer can be
 // given. The caller ends the reading with stopAPI.
 func (o *explainOptions) begin(ctx context.Context) (*explaining, error) {
-	r := &explaining{explainOptions: o, began: time.Now(), collector: collect.New(), read: make(chan struct{}), probed: make(chan struct{})}
+	r := newExplaining(o)
 	var err error
 	if r.target, err = o.resolve(ctx); err != nil {
 		return nil, interruptedOr(ctx, err)
 	}
-	r.subject = subject(r.target)
+	r.input = newInput(subject(r.target), r.began.Add(-r.since))
+	if o.save != "" && o.dryRun == "none" {
+		if err := r.input.save(o.save); err != nil {
+			return nil, err
+		}
+	}
 	api, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	r.stopAPI = stopAPI
 	r.source = cluster.Live(api, o.client, r.target.Namespace, r.target.LiveOptions())
@@ -97,6 +101,10 @@ func (r *explaining) plan(ctx context.Context) (*session.Plan, error) {
 func (r *explaining) launch(ctx context.Context, plan *session.Plan) {
 	r.probes = plan.Start(ctx)
 	go r.gather(r.probes.Frames(), r.probed)
+}
+
+func newExplaining(o *explainOptions) *explaining {
+	return &explaining{explainOptions: o, began: time.Now(), read: make(chan struct{}), probed: make(chan struct{})}
 }
 
 // watch brings the probes up, waits, and takes them away.
@@ -139,18 +147,37 @@ func (r *explaining) endProbes(ctx context.Context) error {
 // gather collects the frames of a source until it is closed.
 func (r *explaining) gather(frames <-chan wire.Sourced, done chan<- struct{}) {
 	for f := range frames {
-		r.collector.Add(f)
+		r.input.add(f, time.Now())
 	}
 	close(done)
 }
 
+// explain tells the story as it is now.
 func (r *explaining) explain() *story.Story {
-	if r.probes != nil {
-		for node, o := range r.probes.Offsets() {
-			r.collector.Align("node/"+node, trusted(o))
-		}
+	r.alignClocks()
+	r.input.flush()
+	return r.input.story(time.Now())
+}
+
+// conclude tells the story for the last time and ends the tape with it. An
+// error concerns the tape alone.
+func (r *explaining) conclude() (*story.Story, error) {
+	r.alignClocks()
+	now := time.Now()
+	err := r.input.finish(now)
+	if err != nil {
+		err = fmt.Errorf("%s does not hold the whole run: %w", r.save, err)
 	}
-	return correlate.Explain(r.collector.Window(r.subject, r.began.Add(-r.since), time.Now()))
+	return r.input.story(now), err
+}
+
+func (r *explaining) alignClocks() {
+	if r.probes == nil {
+		return
+	}
+	for node, o := range r.probes.Offsets() {
+		r.input.align("node/"+node, trusted(o), time.Now())
+	}
 }
 
 // trusted is the part of a measured offset that is surely one: within the error
@@ -196,7 +223,7 @@ func (r *explaining) sessionConfig() session.Config {
 			cfg.Nodes[i].PodUIDs = append(cfg.Nodes[i].PodUIDs, uid)
 		}
 	}
-	w := r.collector.Window(r.subject, r.began.Add(-r.since), time.Now())
+	w := r.input.window(time.Now())
 	for _, pod := range correlate.Suspects(w) {
 		if node, ok := w.Graph.NodeOf(pod); ok {
 			add(node.ID, pod.ID)
