@@ -59,7 +59,7 @@ func (m *model) finish() error {
 		<-m.run.done
 	}
 	if m.err != nil {
-		return nil // it was on the screen
+		return nil //nolint:nilerr // it was on the screen
 	}
 	return m.run.err
 }

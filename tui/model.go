@@ -99,7 +99,8 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyMsg:
 		return m, m.keys(msg)
 	case targetsMsg:
-		return m, m.listed(msg)
+		m.listed(msg)
+		return m, nil
 	case snapshotMsg:
 		if msg.run != m.run {
 			return m, nil
@@ -127,14 +128,13 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-func (m *model) listed(msg targetsMsg) tea.Cmd {
+func (m *model) listed(msg targetsMsg) {
 	switch {
 	case msg.err == nil:
 		m.picker = m.picker.Set(msg.list)
 	case m.phase == choosing:
 		m.phase, m.err = failed, msg.err
 	}
-	return nil
 }
 
 // keys acts on each key of a message in turn.

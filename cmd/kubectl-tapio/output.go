@@ -44,24 +44,24 @@ func (r *explaining) label() string {
 }
 
 // print writes the story in the chosen form.
-func (r *explainOptions) print(s *story.Story) error {
-	switch r.output {
+func (o *explainOptions) print(s *story.Story) error {
+	switch o.output {
 	case "json":
 		b, err := json.MarshalIndent(s, "", "  ")
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(r.Out, "%s\n", b)
+		_, err = fmt.Fprintf(o.Out, "%s\n", b)
 		return err
 	case "yaml":
 		b, err := yaml.Marshal(s)
 		if err != nil {
 			return err
 		}
-		_, err = r.Out.Write(b)
+		_, err = o.Out.Write(b)
 		return err
 	}
-	return plain.Render(r.Out, s, r.terminal())
+	return plain.Render(o.Out, s, o.terminal())
 }
 
 // terminal finds out what the output stream can show.
