@@ -23,18 +23,7 @@ func (m Model) Selected(list []story.Advice) (story.Advice, bool) {
 
 // Key acts on one key.
 func (m Model) Key(list []story.Advice, key string) Model {
-	last := max(len(list)-1, 0)
-	m.cursor = min(m.cursor, last)
-	switch key {
-	case "j", "down":
-		m.cursor = min(m.cursor+1, last)
-	case "k", "up":
-		m.cursor = max(m.cursor-1, 0)
-	case "g", "home":
-		m.cursor = 0
-	case "G", "end":
-		m.cursor = last
-	}
+	m.cursor = theme.Step(key, m.cursor, len(list)-1)
 	return m
 }
 

@@ -67,21 +67,8 @@ func (m Model) Key(key string) Model {
 	if m.typing {
 		return m.typed(key)
 	}
-	last := max(len(m.rows())-1, 0)
-	switch key {
-	case "j", "down":
-		m.cursor = min(m.cursor+1, last)
-	case "k", "up":
-		m.cursor = max(m.cursor-1, 0)
-	case "g", "home":
-		m.cursor = 0
-	case "G", "end":
-		m.cursor = last
-	case "pgdown", "ctrl+d":
-		m.cursor = min(m.cursor+10, last)
-	case "pgup", "ctrl+u":
-		m.cursor = max(m.cursor-10, 0)
-	case "/":
+	m.cursor = theme.Step(key, m.cursor, len(m.rows())-1)
+	if key == "/" {
 		m.typing = true
 	}
 	return m

@@ -114,17 +114,8 @@ func (m Model) Selected(s *story.Story) (Block, bool) {
 
 // Key acts on one key.
 func (m Model) Key(s *story.Story, key string) Model {
-	last := max(len(m.Blocks(s))-1, 0)
-	m.cursor = min(m.cursor, last)
+	m.cursor = theme.Step(key, m.cursor, len(m.Blocks(s))-1)
 	switch key {
-	case "j", "down":
-		m.cursor = min(m.cursor+1, last)
-	case "k", "up":
-		m.cursor = max(m.cursor-1, 0)
-	case "g", "home":
-		m.cursor = 0
-	case "G", "end":
-		m.cursor = last
 	case "]":
 		m = m.Turn(s, 1)
 	case "[":

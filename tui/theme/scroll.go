@@ -17,3 +17,25 @@ func Reveal(top, from, to, height int) int {
 	}
 	return max(top, 0)
 }
+
+// Step moves a cursor over a list whose last index is given, as the keys of
+// every list do. A key that means nothing here leaves it, within the list.
+func Step(key string, cursor, last int) int {
+	last = max(last, 0)
+	cursor = min(max(cursor, 0), last)
+	switch key {
+	case "j", "down":
+		return min(cursor+1, last)
+	case "k", "up":
+		return max(cursor-1, 0)
+	case "g", "home":
+		return 0
+	case "G", "end":
+		return last
+	case "pgdown", "ctrl+d":
+		return min(cursor+10, last)
+	case "pgup", "ctrl+u":
+		return max(cursor-10, 0)
+	}
+	return cursor
+}
