@@ -71,7 +71,7 @@ func TestTUI(t *testing.T) {
 		t.Errorf("before the answer there is: %v", left)
 	}
 	s.tmux("send-keys", "y")
-	s.await("OOM-killed", "48Mi", "nodes 1/1", "seen", "DO 1")
+	s.await("OOM-killed", "48Mi", "nodes 1/1", "kernel killed", "DO 1")
 	s.tmux("send-keys", "g")
 	picture := s.await("Evidence", "Against it")
 	t.Logf("\n%s", picture)
