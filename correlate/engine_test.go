@@ -122,6 +122,34 @@ func TestVerdicts(t *testing.T) {
 			verdict: story.Explained, cause: "memory/limit-oom",
 		},
 		{
+			name: "all processes of the container die in one group kill", target: redis, watched: true,
+			set: func(s *facts.Set) {
+				s.Pod(redis, 40, running(32, 1))
+				s.Kill(redis, 29.80, facts.Kill{PID: 8, NSPID: 7, Usage: 64 * mi, Limit: 64 * mi, Life: 59 * time.Second})
+				s.Kill(redis, 29.81, facts.Kill{PID: 9, NSPID: 1, Usage: 64 * mi, Limit: 64 * mi, Life: 59 * time.Second})
+				s.Kill(redis, 29.82, facts.Kill{PID: 10, NSPID: 8, Usage: 64 * mi, Limit: 64 * mi, Life: 59 * time.Second})
+				s.Ended(redis, -29, 30, "OOMKilled", 137, "")
+			},
+			verdict: story.Explained, cause: "memory/limit-oom", headline: "and was OOM-killed at 14:00:29 UTC; the victim server (pid 1",
+		},
+		{
+			name: "a child dies, the container lives", target: redis, watched: true,
+			set: func(s *facts.Set) {
+				s.Pod(redis, 40, running(-500, 0))
+				s.Kill(redis, 29.8, facts.Kill{PID: 8, NSPID: 7, Usage: 64 * mi, Limit: 64 * mi, Life: 59 * time.Second})
+			},
+			verdict: story.Explained, cause: "memory/limit-oom", headline: "the kernel killed its process server (pid 7 in the container), not the container, at 14:00:29 UTC",
+		},
+		{
+			name: "killed long ago and well since", target: redis, watched: true,
+			set: func(s *facts.Set) {
+				s.Pod(redis, 40, running(-90000, 3))
+				s.Ended(redis, -91000, -90002, "OOMKilled", 137, "")
+				s.Kill(redis, -90002.5, facts.Kill{PID: 8, Usage: 64 * mi, Limit: 64 * mi, Life: 900 * time.Second, Log: true})
+			},
+			verdict: story.Healthy, headline: "Nothing is wrong",
+		},
+		{
 			name: "API only", target: redis,
 			set: func(s *facts.Set) {
 				s.Pod(redis, 40, running(32, 1))

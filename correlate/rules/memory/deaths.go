@@ -36,7 +36,10 @@ const (
 func deathsOf(w *window.Window, container event.Key) []death {
 	var out []death
 	for _, k := range w.About(memory.OOMKill, container) {
-		if dup := slices.IndexFunc(out, func(d death) bool { return sameKill(*d.kill, k) }); dup >= 0 {
+		if n := len(out); n > 0 && k.At.Sub(out[n-1].kill.At) < oneDeath {
+			if ofMain(k) && !ofMain(*out[n-1].kill) {
+				out[n-1].kill = &k
+			}
 			continue
 		}
 		out = append(out, death{at: k.At, kill: &k})
@@ -63,15 +66,25 @@ func deathsOf(w *window.Window, container event.Key) []death {
 	return out
 }
 
-// sameKill tells whether two reports are of one kill: the tracepoint's and the
-// kernel log's, or those of two probes under one kernel.
-func sameKill(a, b window.Fact) bool {
-	pa, okA := memory.VictimPID.Get(a.Event)
-	pb, okB := memory.VictimPID.Get(b.Event)
-	if okA && okB && pa != pb && memory.Origin.Or(a.Event, "") == memory.Origin.Or(b.Event, "") {
-		return false
+// oneDeath is the time within which kills in a container are one death: all
+// processes of a container die together where the kubelet sets
+// memory.oom.group, which it does on cgroup v2, and two sources may tell of one
+// kill. No container is started and killed again this fast.
+const oneDeath = time.Second
+
+// ofMain tells whether the victim is the container's first process.
+func ofMain(kill window.Fact) bool {
+	return memory.VictimNSPID.Or(kill.Event, 0) == 1
+}
+
+// ofChild tells whether only a process below the first one died, as far as is
+// known: the container itself lives on.
+func (d death) ofChild() bool {
+	pid, ok := int64(0), false
+	if d.kill != nil {
+		pid, ok = memory.VictimNSPID.Get(d.kill.Event)
 	}
-	return b.At.Sub(a.At).Abs() < 100*time.Millisecond
+	return ok && pid != 1 && d.end == nil
 }
 
 // endedByOOM tells whether the kubelet ascribes the end to the OOM killer, be

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +35,12 @@ func EvalLimitOOM(w *window.Window) []finding.Hypothesis {
 }
 
 // ownDeaths drops the deaths that another's limit explains, and those nobody
-// can ascribe to a limit because the container has none.
+// can ascribe to a limit because the container has none. A container that runs
+// since before the window has outlived them all: they explain nothing in it.
 func ownDeaths(w *window.Window, c event.Key) []death {
+	if run, ok := running(w, c); ok && run > w.To.Sub(w.From) {
+		return since(w.From, childDeaths(w, c))
+	}
 	var out []death
 	for _, d := range deathsOf(w, c) {
 		own, known := d.byOwnLimit()
@@ -45,6 +50,18 @@ func ownDeaths(w *window.Window, c event.Key) []death {
 		out = append(out, d)
 	}
 	return out
+}
+
+// childDeaths are the deaths that a container outlives without a restart.
+func childDeaths(w *window.Window, c event.Key) []death {
+	return slices.DeleteFunc(deathsOf(w, c), func(d death) bool {
+		own, _ := d.byOwnLimit()
+		return !own || !d.ofChild()
+	})
+}
+
+func since(from time.Time, deaths []death) []death {
+	return slices.DeleteFunc(deaths, func(d death) bool { return d.at.Before(from) })
 }
 
 func limitOOM(w *window.Window, c event.Key, deaths []death) finding.Hypothesis {
@@ -109,7 +126,12 @@ func headline(w *window.Window, c event.Key, deaths []death) string {
 			fmt.Fprintf(&b, " (%s used)", words.Bytes(used))
 		}
 	}
-	fmt.Fprintf(&b, " and was OOM-killed %s", often(deaths, w.To))
+	if last.ofChild() {
+		fmt.Fprintf(&b, "; the kernel killed its process %s (pid %d in the container), not the container, %s",
+			memory.VictimComm.Or(last.kill.Event, ""), memory.VictimNSPID.Or(last.kill.Event, 0), often(deaths, w.To))
+	} else {
+		fmt.Fprintf(&b, " and was OOM-killed %s", often(deaths, w.To))
+	}
 	if last.kill != nil {
 		fmt.Fprintf(&b, "; %s", triggerWords(w, c, *last.kill))
 	}
