@@ -77,6 +77,7 @@ var Spec = observers.Spec{
 	},
 	Needs: []observers.Need{
 		{Type: observers.Hook, Name: "tp_btf/mark_victim", Why: "OOM kills as they happen"},
+		{Type: observers.Hook, Name: "tp_btf/signal_generate", Why: "telling a kill from a mere mark"},
 		{Type: observers.Feature, Name: "/dev/kmsg", Why: "OOM kills from before the probe", Optional: true},
 		{Type: observers.Feature, Name: "memory cgroup", Why: "use and limit of a container", Optional: true},
 	},

@@ -152,7 +152,14 @@ func TestNothingStaysBehind(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Second)
+		eventually(t, "the search for leftovers sees a living probe", func() bool {
+			now := residue(t, c)
+			seen := strings.Contains(now, "job ") && strings.Contains(now, "pod ") && strings.Contains(now, "configmap ")
+			if os.Getenv("TAPIO_LABCTL") != "" {
+				seen = seen && strings.Contains(now, "process tapio-probe") && strings.Contains(now, "mount in") && strings.Contains(now, "BPF program")
+			}
+			return seen
+		})
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Fatal(err)
 		}
