@@ -7,36 +7,26 @@ import (
 	"slices"
 
 	"github.com/yairfalse/tapio/correlate/finding"
-	memoryrules "github.com/yairfalse/tapio/correlate/rules/memory"
+	"github.com/yairfalse/tapio/correlate/rule"
+	"github.com/yairfalse/tapio/correlate/rules/memory"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/symptoms"
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/observers/event"
 )
 
-// Rule proposes hypotheses of one cause.
-type Rule struct {
-	Cause  finding.Cause
-	Doc    string          // one sentence: what it says and what decides
-	Rivals []finding.Cause // the causes it must be told from
-	Eval   func(*window.Window) []finding.Hypothesis
-	Refute func(*window.Window) []finding.Rival // what excludes the cause for the target, nil when nothing can
+// families list the causes of each family; docs/causes.md keeps their order.
+var families = []func() []rule.Rule{
+	memory.Rules,
 }
 
 // Rules lists every cause the engine can name, beside "none".
-func Rules() []Rule {
-	return []Rule{
-		{
-			Cause: memoryrules.LimitOOM, Eval: memoryrules.EvalLimitOOM, Refute: memoryrules.RefuteLimitOOM,
-			Doc:    "A container reached its own or its pod's memory limit and the kernel killed it: the kernel's report of the kill names the limit, or the runtime saw the OOM flag on a container that has one.",
-			Rivals: []finding.Cause{memoryrules.LimitTooSmall, "memory/node-oom", "memory/evicted", "exit/killed-after-grace"},
-		},
-		{
-			Cause: memoryrules.LimitTooSmall, Eval: memoryrules.EvalLimitTooSmall,
-			Doc:    "The memory limit cannot hold even what the container needs to start: no known instance outlived its start, or the runtime's own init was killed.",
-			Rivals: []finding.Cause{memoryrules.LimitOOM},
-		},
+func Rules() []rule.Rule {
+	var out []rule.Rule
+	for _, f := range families {
+		out = append(out, f()...)
 	}
+	return out
 }
 
 // None is the verdict that nothing is wrong.

@@ -1,23 +1,13 @@
 package finding
 
-import "math"
+import (
+	"maps"
+	"math"
+)
 
 // Weight names an entry of the table of log-odds. There is one table, so that
 // the relative strength of two kinds of evidence is decided in one place.
 type Weight string
-
-// The weights.
-const (
-	KillReported  Weight = "kill-reported"
-	KillBySource2 Weight = "kill-second-source"
-	ReasonOOM     Weight = "reason-oom-killed"
-	InitOOM       Weight = "runtime-init-oom"
-	NearLimit     Weight = "near-limit"
-	GrewToLimit   Weight = "grew-to-limit"
-	ShortLives    Weight = "only-short-lives"
-	DiedAtStart   Weight = "died-at-start"
-	RepeatedEnd   Weight = "repeated-end"
-)
 
 // Entry is a weight's log-odds and the reason for its size.
 type Entry struct {
@@ -30,17 +20,21 @@ type Entry struct {
 // one strong statement of the kernel makes "high", two sources "certain".
 const prior = -2.0
 
-// Table is the one place where evidence gets its strength.
-var Table = map[Weight]Entry{
-	KillReported:  {4.5, "the kernel itself names victim, limit and use; it does not report kills that did not happen"},
-	KillBySource2: {2.0, "a second, independent source tells of the same kill"},
-	ReasonOOM:     {3.5, "the runtime saw the cgroup's OOM flag; it cannot tell whose limit was hit"},
-	InitOOM:       {4.5, "the runtime could not even start the process within the limit"},
-	NearLimit:     {1.0, "use close to the limit fits, and is also seen with page cache alone"},
-	GrewToLimit:   {1.0, "growth that points at the limit fits the kill"},
-	ShortLives:    {1.5, "no known instance lived longer than a start-up"},
-	DiedAtStart:   {-2.0, "an instance that dies while it starts had no time to grow"},
-	RepeatedEnd:   {0.5, "the same end more than once is a pattern, not an accident"},
+// Table is the one place where evidence gets its strength. Each family of
+// causes has its block, in a file of its own beside this one; a weight belongs
+// to one block.
+var Table = table()
+
+var blocks = []map[Weight]Entry{
+	memoryWeights,
+}
+
+func table() map[Weight]Entry {
+	out := map[Weight]Entry{}
+	for _, b := range blocks {
+		maps.Copy(out, b)
+	}
+	return out
 }
 
 // LogOdds is the prior plus everything for the hypothesis plus everything

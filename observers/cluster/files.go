@@ -20,6 +20,7 @@ func FromObjects(objs []runtime.Object, logs Logs, now time.Time) Source {
 	}
 	src := newSource("", logs, func() time.Time { return now })
 	src.static = true
+	src.holdsAllPods()
 	seen := map[Resource]bool{}
 	for _, obj := range flatten(objs, seen) {
 		r, ok := resourceOf(obj)
@@ -39,6 +40,7 @@ func FromObjects(objs []runtime.Object, logs Logs, now time.Time) Source {
 			seen[r] = true
 		}
 	}
+	seen[AllPods] = seen[Pods]
 	for _, k := range kinds {
 		if seen[k.resource] {
 			src.stores[k.resource].set(nil)

@@ -4,11 +4,20 @@ import (
 	"context"
 	"reflect"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	nodev1 "k8s.io/api/node/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	schedulingv1 "k8s.io/api/scheduling/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -22,6 +31,7 @@ type kind struct {
 	object   runtime.Object
 	list     runtime.Object
 	access   func(c kubernetes.Interface, namespace string) access
+	demand   bool // read only once somebody wants it
 }
 
 // access lists and watches one kind in one namespace, or in all.
@@ -53,37 +63,109 @@ func through[L runtime.Object](c typed[L]) access {
 var kinds = []kind{
 	{Pods, &corev1.Pod{}, &corev1.PodList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().Pods(ns))
-	}},
+	}, false},
 	{Events, &corev1.Event{}, &corev1.EventList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().Events(ns))
-	}},
+	}, false},
 	{ReplicaSets, &appsv1.ReplicaSet{}, &appsv1.ReplicaSetList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().ReplicaSets(ns))
-	}},
+	}, false},
 	{Deployments, &appsv1.Deployment{}, &appsv1.DeploymentList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().Deployments(ns))
-	}},
+	}, false},
 	{StatefulSets, &appsv1.StatefulSet{}, &appsv1.StatefulSetList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().StatefulSets(ns))
-	}},
+	}, false},
 	{DaemonSets, &appsv1.DaemonSet{}, &appsv1.DaemonSetList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().DaemonSets(ns))
-	}},
+	}, false},
 	{Jobs, &batchv1.Job{}, &batchv1.JobList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.BatchV1().Jobs(ns))
-	}},
+	}, false},
 	{CronJobs, &batchv1.CronJob{}, &batchv1.CronJobList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.BatchV1().CronJobs(ns))
-	}},
+	}, false},
 	{Services, &corev1.Service{}, &corev1.ServiceList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().Services(ns))
-	}},
+	}, false},
 	{EndpointSlices, &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSliceList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.DiscoveryV1().EndpointSlices(ns))
-	}},
+	}, false},
 	{Nodes, &corev1.Node{}, &corev1.NodeList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.CoreV1().Nodes())
-	}},
+	}, true},
+	{AllPods, &corev1.Pod{}, &corev1.PodList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.CoreV1().Pods(metav1.NamespaceAll))
+	}, true},
+	{Endpoints, &corev1.Endpoints{}, &corev1.EndpointsList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.CoreV1().Endpoints(ns))
+	}, true},
+	{Claims, &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaimList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.CoreV1().PersistentVolumeClaims(ns))
+	}, true},
+	{Volumes, &corev1.PersistentVolume{}, &corev1.PersistentVolumeList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.CoreV1().PersistentVolumes())
+	}, true},
+	{StorageClasses, &storagev1.StorageClass{}, &storagev1.StorageClassList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.StorageV1().StorageClasses())
+	}, true},
+	{Attachments, &storagev1.VolumeAttachment{}, &storagev1.VolumeAttachmentList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.StorageV1().VolumeAttachments())
+	}, true},
+	{ConfigMaps, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.CoreV1().ConfigMaps(ns))
+	}, true},
+	{Secrets, &corev1.Secret{}, &corev1.SecretList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.CoreV1().Secrets(ns))
+	}, true},
+	{ServiceAccounts, &corev1.ServiceAccount{}, &corev1.ServiceAccountList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.CoreV1().ServiceAccounts(ns))
+	}, true},
+	{Quotas, &corev1.ResourceQuota{}, &corev1.ResourceQuotaList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.CoreV1().ResourceQuotas(ns))
+	}, true},
+	{LimitRanges, &corev1.LimitRange{}, &corev1.LimitRangeList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.CoreV1().LimitRanges(ns))
+	}, true},
+	{Namespaces, &corev1.Namespace{}, &corev1.NamespaceList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.CoreV1().Namespaces())
+	}, true},
+	{NetworkPolicies, &networkingv1.NetworkPolicy{}, &networkingv1.NetworkPolicyList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.NetworkingV1().NetworkPolicies(ns))
+	}, true},
+	{Ingresses, &networkingv1.Ingress{}, &networkingv1.IngressList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.NetworkingV1().Ingresses(ns))
+	}, true},
+	{Autoscalers, &autoscalingv2.HorizontalPodAutoscaler{}, &autoscalingv2.HorizontalPodAutoscalerList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.AutoscalingV2().HorizontalPodAutoscalers(ns))
+	}, true},
+	{Budgets, &policyv1.PodDisruptionBudget{}, &policyv1.PodDisruptionBudgetList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.PolicyV1().PodDisruptionBudgets(ns))
+	}, true},
+	{NodeLeases, &coordinationv1.Lease{}, &coordinationv1.LeaseList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.CoordinationV1().Leases(corev1.NamespaceNodeLease))
+	}, true},
+	{Roles, &rbacv1.Role{}, &rbacv1.RoleList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.RbacV1().Roles(ns))
+	}, true},
+	{RoleBindings, &rbacv1.RoleBinding{}, &rbacv1.RoleBindingList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.RbacV1().RoleBindings(ns))
+	}, true},
+	{PriorityClasses, &schedulingv1.PriorityClass{}, &schedulingv1.PriorityClassList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.SchedulingV1().PriorityClasses())
+	}, true},
+	{RuntimeClasses, &nodev1.RuntimeClass{}, &nodev1.RuntimeClassList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.NodeV1().RuntimeClasses())
+	}, true},
+	{Revisions, &appsv1.ControllerRevision{}, &appsv1.ControllerRevisionList{}, func(c kubernetes.Interface, ns string) access {
+		return through(c.AppsV1().ControllerRevisions(ns))
+	}, true},
+	{MutatingHooks, &admissionv1.MutatingWebhookConfiguration{}, &admissionv1.MutatingWebhookConfigurationList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.AdmissionregistrationV1().MutatingWebhookConfigurations())
+	}, true},
+	{ValidatingHooks, &admissionv1.ValidatingWebhookConfiguration{}, &admissionv1.ValidatingWebhookConfigurationList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.AdmissionregistrationV1().ValidatingWebhookConfigurations())
+	}, true},
 }
 
 // resourceOf tells the list that an object, or a list of objects, belongs to.

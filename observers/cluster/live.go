@@ -23,23 +23,20 @@ import (
 type Options struct {
 	// Node restricts pods to those of one node.
 	Node string
-	// AllNodes lists and watches nodes. Without it only the nodes that run
-	// pods of the scope are read, by name: see Source.FetchNodes.
-	AllNodes bool
 }
 
 // Live reads a namespace, or with an empty one the whole cluster, and keeps up
 // with it until ctx ends. It returns at once; Wait tells when the lists are
 // there. A kind that may not be read is unknown as soon as the server says so.
 // Each kind costs one list and one watch request, all in parallel, so a client
-// should allow bursts of about thirty requests.
+// should allow bursts of about thirty requests. Kinds that few stories need are
+// read from the moment on at which an observer wants them.
 func Live(ctx context.Context, client kubernetes.Interface, namespace string, o Options) Source {
 	src := newSource(namespace, liveLogs(client), time.Now)
-	for _, k := range kinds {
-		if k.resource == Nodes && !o.AllNodes {
-			src.stores[Nodes].set(&Unknown{Resource: Nodes, Why: "only nodes of the target's pods are read", Final: true})
-			continue
-		}
+	if namespace == "" && o.Node == "" {
+		src.holdsAllPods()
+	}
+	src.begin = func(k kind) {
 		a := k.access(client, namespace)
 		switch k.resource {
 		case Pods:
@@ -50,6 +47,20 @@ func Live(ctx context.Context, client kubernetes.Interface, namespace string, o 
 			a = a.newest(maxEvents, func(why string) { src.setBounded(Events, why) })
 		}
 		go src.stores[k.resource].follow(ctx, a, k.object)
+	}
+	if namespace != "" && namespace != metav1.NamespaceSystem {
+		system := newSource(metav1.NamespaceSystem, liveLogs(client), time.Now)
+		system.changes = src.changes
+		system.lazy = true
+		system.begin = func(k kind) {
+			go system.stores[k.resource].follow(ctx, k.access(client, metav1.NamespaceSystem), k.object)
+		}
+		src.system = &system
+	}
+	for _, k := range kinds {
+		if !k.demand {
+			src.Want(k.resource)
+		}
 	}
 	return src
 }

@@ -23,6 +23,7 @@ type Loop struct {
 	lost   atomic.Uint64
 	first  chan struct{}
 	once   sync.Once
+	wanted []func(context.Context) // waits for what the last look wanted
 }
 
 // need is a list that the observer reads.
@@ -86,6 +87,9 @@ func (l *Loop) Follow(ctx context.Context, look func() error) error {
 		if err := look(); err != nil {
 			return err
 		}
+		if l.awaitWanted(ctx) {
+			continue
+		}
 		l.done()
 		select {
 		case <-ctx.Done():
@@ -98,6 +102,34 @@ func (l *Loop) Follow(ctx context.Context, look func() error) error {
 		case <-time.After(settle):
 		}
 	}
+}
+
+// Want is for a look that finds a reason to read lists which are read on
+// demand only: src is the observer's own source or its System. Known lists are
+// none of its business; after others the look comes again once they are there,
+// before it counts as the first.
+func (l *Loop) Want(src Source, rs ...Resource) {
+	for _, r := range rs {
+		if unasked(src.Known(r)) {
+			src.Want(r)
+			l.wanted = append(l.wanted, func(ctx context.Context) { _ = src.Wait(ctx, r) })
+		}
+	}
+}
+
+// awaitWanted waits for the lists that the last look wanted; false when it
+// wanted none.
+func (l *Loop) awaitWanted(ctx context.Context) bool {
+	if len(l.wanted) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, SyncTimeout)
+	defer cancel()
+	for _, wait := range l.wanted {
+		wait(ctx) // what did not arrive stays unknown; Gaps tells it
+	}
+	l.wanted = nil
+	return true
 }
 
 func (l *Loop) done() { l.once.Do(func() { close(l.first) }) }
@@ -149,7 +181,7 @@ func (l *Loop) Gaps() []*observers.Unsupported {
 		told[g.Need.Name] = true
 	}
 	for _, n := range l.needs {
-		if err := l.src.Known(n.list); err != nil && !told[n.Name] {
+		if err := l.src.Known(n.list); err != nil && !told[n.Name] && !unasked(err) {
 			gaps = append(gaps, &observers.Unsupported{Need: n.Need, Why: whyOf(err)})
 		}
 		if why := l.src.Bounded(n.list); why != "" {
@@ -157,6 +189,11 @@ func (l *Loop) Gaps() []*observers.Unsupported {
 		}
 	}
 	return gaps
+}
+
+func unasked(err error) bool {
+	var u *Unknown
+	return errors.As(err, &u) && u.Unasked
 }
 
 func whyOf(err error) string {

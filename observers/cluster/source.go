@@ -11,10 +11,19 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	admissionlisters "k8s.io/client-go/listers/admissionregistration/v1"
 	appslisters "k8s.io/client-go/listers/apps/v1"
+	autoscalinglisters "k8s.io/client-go/listers/autoscaling/v2"
 	batchlisters "k8s.io/client-go/listers/batch/v1"
+	coordinationlisters "k8s.io/client-go/listers/coordination/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	discoverylisters "k8s.io/client-go/listers/discovery/v1"
+	networkinglisters "k8s.io/client-go/listers/networking/v1"
+	nodelisters "k8s.io/client-go/listers/node/v1"
+	policylisters "k8s.io/client-go/listers/policy/v1"
+	rbaclisters "k8s.io/client-go/listers/rbac/v1"
+	schedulinglisters "k8s.io/client-go/listers/scheduling/v1"
+	storagelisters "k8s.io/client-go/listers/storage/v1"
 )
 
 // Source is what a cluster observer reads. It is passed by value; its copies
@@ -31,6 +40,32 @@ type Source struct {
 	DaemonSets     appslisters.DaemonSetLister
 	Jobs           batchlisters.JobLister
 	CronJobs       batchlisters.CronJobLister
+
+	// Read on demand only: see Want.
+	AllPods         corelisters.PodLister // of every namespace: what else fills a node
+	Endpoints       corelisters.EndpointsLister
+	Claims          corelisters.PersistentVolumeClaimLister
+	Volumes         corelisters.PersistentVolumeLister
+	StorageClasses  storagelisters.StorageClassLister
+	Attachments     storagelisters.VolumeAttachmentLister
+	ConfigMaps      corelisters.ConfigMapLister
+	Secrets         corelisters.SecretLister // values never leave the observer that compares them
+	ServiceAccounts corelisters.ServiceAccountLister
+	Quotas          corelisters.ResourceQuotaLister
+	LimitRanges     corelisters.LimitRangeLister
+	Namespaces      corelisters.NamespaceLister
+	NetworkPolicies networkinglisters.NetworkPolicyLister
+	Ingresses       networkinglisters.IngressLister
+	Autoscalers     autoscalinglisters.HorizontalPodAutoscalerLister
+	Budgets         policylisters.PodDisruptionBudgetLister
+	NodeLeases      coordinationlisters.LeaseLister // of kube-node-lease; from files, leases of all namespaces
+	Roles           rbaclisters.RoleLister
+	RoleBindings    rbaclisters.RoleBindingLister
+	PriorityClasses schedulinglisters.PriorityClassLister
+	RuntimeClasses  nodelisters.RuntimeClassLister
+	Revisions       appslisters.ControllerRevisionLister
+	MutatingHooks   admissionlisters.MutatingWebhookConfigurationLister
+	ValidatingHooks admissionlisters.ValidatingWebhookConfigurationLister
 
 	// Scope says which pods the run is about.
 	Scope Scope
@@ -83,6 +118,31 @@ const (
 	DaemonSets     Resource = "daemonsets.apps"
 	Jobs           Resource = "jobs.batch"
 	CronJobs       Resource = "cronjobs.batch"
+
+	AllPods         Resource = "pods of all namespaces"
+	Endpoints       Resource = "endpoints"
+	Claims          Resource = "persistentvolumeclaims"
+	Volumes         Resource = "persistentvolumes"
+	StorageClasses  Resource = "storageclasses.storage.k8s.io"
+	Attachments     Resource = "volumeattachments.storage.k8s.io"
+	ConfigMaps      Resource = "configmaps"
+	Secrets         Resource = "secrets"
+	ServiceAccounts Resource = "serviceaccounts"
+	Quotas          Resource = "resourcequotas"
+	LimitRanges     Resource = "limitranges"
+	Namespaces      Resource = "namespaces"
+	NetworkPolicies Resource = "networkpolicies.networking.k8s.io"
+	Ingresses       Resource = "ingresses.networking.k8s.io"
+	Autoscalers     Resource = "horizontalpodautoscalers.autoscaling"
+	Budgets         Resource = "poddisruptionbudgets.policy"
+	NodeLeases      Resource = "leases.coordination.k8s.io"
+	Roles           Resource = "roles.rbac.authorization.k8s.io"
+	RoleBindings    Resource = "rolebindings.rbac.authorization.k8s.io"
+	PriorityClasses Resource = "priorityclasses.scheduling.k8s.io"
+	RuntimeClasses  Resource = "runtimeclasses.node.k8s.io"
+	Revisions       Resource = "controllerrevisions.apps"
+	MutatingHooks   Resource = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
+	ValidatingHooks Resource = "validatingwebhookconfigurations.admissionregistration.k8s.io"
 )
 
 // Unknown says why a list is not known.
@@ -92,7 +152,10 @@ type Unknown struct {
 	// Final is true when waiting does not help: the right is missing, the
 	// server has no such kind, or the files do not hold it.
 	Final bool
-	Err   error // what the API server answered, if it did
+	// Unasked is true for a list that is read on demand only, before anybody
+	// wanted it.
+	Unasked bool
+	Err     error // what the API server answered, if it did
 }
 
 func (u *Unknown) Error() string { return fmt.Sprintf("%s are unknown: %s", u.Resource, u.Why) }

@@ -1,4 +1,3 @@
-// Package memory holds the rules for causes of the family memory/.
 package memory
 
 import (

@@ -20,9 +20,9 @@ const LimitOOM finding.Cause = "memory/limit-oom"
 // nearLimit is the share of the limit from which use fits an OOM kill.
 const nearLimit = 0.9
 
-// EvalLimitOOM proposes LimitOOM for every container with an OOM death that is
+// evalLimitOOM proposes LimitOOM for every container with an OOM death that is
 // not known to come from somebody else's limit.
-func EvalLimitOOM(w *window.Window) []finding.Hypothesis {
+func evalLimitOOM(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
 	for _, c := range containers(w) {
 		deaths := ownDeaths(w, c)

@@ -13,9 +13,9 @@ import (
 // needs to start".
 const LimitTooSmall finding.Cause = "memory/limit-too-small"
 
-// EvalLimitTooSmall proposes LimitTooSmall for every container of which no
+// evalLimitTooSmall proposes LimitTooSmall for every container of which no
 // known instance outlived a start-up before its own limit killed it.
-func EvalLimitTooSmall(w *window.Window) []finding.Hypothesis {
+func evalLimitTooSmall(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
 	for _, c := range containers(w) {
 		deaths := ownDeaths(w, c)

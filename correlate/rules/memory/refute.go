@@ -32,11 +32,11 @@ func Unascribed(w *window.Window, pod event.Key) int {
 	return n
 }
 
-// RefuteLimitOOM excludes an OOM kill for the target when one of its
+// refuteLimitOOM excludes an OOM kill for the target when one of its
 // containers ended badly and both witnesses that would tell of a kill deny it:
 // the runtime reported another reason, and where the node was watched neither
 // kernel log nor cgroup counter knows of one.
-func RefuteLimitOOM(w *window.Window) []finding.Rival {
+func refuteLimitOOM(w *window.Window) []finding.Rival {
 	for _, pod := range w.Target.Pods {
 		for _, c := range w.Graph.Containers(pod) {
 			ends := w.About(lifecycle.Ended, c)
