@@ -65,6 +65,10 @@ const (
 	Kills      Mechanism = "kills"      // the kernel or a process ends a process
 	Restarts   Mechanism = "restarts"   // the kubelet starts the container again
 	Interrupts Mechanism = "interrupts" // callers lose their peer
+	Blocks     Mechanism = "blocks"     // what is missing or refused keeps a pod from being made, placed or started
+	Misdirects Mechanism = "misdirects" // calls go where nobody serves them
+	Changes    Mechanism = "changes"    // somebody or something changed an object
+	Fails      Mechanism = "fails"      // what a program or the kubelet tries does not succeed
 )
 
 // Link is one step of a chain, cause first.
@@ -100,6 +104,22 @@ type Advice struct {
 	Undo           string
 }
 
+// Alternative is one change that was tried on the objects, alone: would it
+// help?
+type Alternative struct {
+	Change string // "request <= 3500m", "one more node in zone a"
+	Helps  bool
+	Effect string // what it leads to, or why it does not help: "fits node-a2", "the disk cannot move"
+}
+
+// Survey counts the candidates that were looked at by why each was no good:
+// "5 other zone", "2 cordoned".
+type Survey struct {
+	Of    string // what was counted, in the plural: "nodes", "volumes"
+	Total int
+	Parts []string
+}
+
 // State is how the target does at the end of the window.
 type State string
 
@@ -125,10 +145,18 @@ type Hypothesis struct {
 	RuledOut []Rival
 	Absent   []Absent
 	Advice   []Advice
-	// Explains tells whether the hypothesis accounts for a symptom.
+	// Explains tells whether the hypothesis accounts for a symptom; nil means
+	// those of the entity, its pod and its workload.
 	Explains func(Symptom) bool
 	// Affected are entities that suffer, beyond Entity.
 	Affected []event.Key
+	// Alternatives are what was tried on the objects, the smallest change first.
+	Alternatives []Alternative
+	Survey       *Survey // nil when nothing was counted
+	// Rivals is the sum of the odds of other hypotheses that explain the same
+	// symptom of the same entity: at most one of them is the cause. The engine
+	// sets it.
+	Rivals float64
 }
 
 // Symptom is something wrong with the target as Kubernetes tells it. A story
@@ -138,8 +166,9 @@ type Symptom struct {
 	Entity   event.Key
 	At       time.Time
 	Sentence string
-	ExitCode int64 // of EndedBadly
-	Lasting  bool  // still true at the end of the window
+	ExitCode int64     // of EndedBadly
+	Lasting  bool      // still true at the end of the window
+	Peer     event.Key // of CallsFailed: whom the program complains of, zero when not known
 	Evidence Evidence
 }
 
@@ -154,6 +183,10 @@ const (
 	NotRunning  SymptomSort = "phase"    // a pod is pending or failed
 	Short       SymptomSort = "short"    // a workload has fewer pods than asked for
 	CallsFailed SymptomSort = "failures" // a program complains of a peer
+	NoBackends  SymptomSort = "backends" // a Service has no ready pod behind it
+	Unbound     SymptomSort = "unbound"  // a claim waits for a volume
+	NodeUnwell  SymptomSort = "node"     // a node is not ready
+	Leaving     SymptomSort = "leaving"  // an object is being deleted and does not go
 )
 
 // Rank sorts hypotheses best first; ties fall to the earlier onset, then to

@@ -50,10 +50,18 @@ func (h Hypothesis) LogOdds() float64 {
 	return sum
 }
 
-// Confidence is the probability behind LogOdds, never above ceiling (which
-// coverage sets: what was lost or refused cannot be certain).
+// Odds is the ratio behind LogOdds.
+func (h Hypothesis) Odds() float64 { return math.Exp(h.LogOdds()) }
+
+// Own is the probability behind LogOdds, as if there were no rivals.
+func (h Hypothesis) Own() float64 { return 1 / (1 + math.Exp(-h.LogOdds())) }
+
+// Confidence is the probability behind LogOdds shared with the rivals, never
+// above ceiling (which coverage sets: what was lost or refused cannot be
+// certain).
 func (h Hypothesis) Confidence(ceiling float64) float64 {
-	p := 1 / (1 + math.Exp(-h.LogOdds()))
+	o := h.Odds()
+	p := o / (1 + o + h.Rivals)
 	return math.Round(math.Min(p, ceiling)*1000) / 1000
 }
 

@@ -45,6 +45,14 @@ func (g *Graph) Name(k event.Key) Name {
 		if ns, name, ok := strings.Cut(k.ID, "/"); ok {
 			return Name{Kind: "Service", Namespace: ns, Name: name}
 		}
+	case event.Volume:
+		if ns, name, ok := strings.Cut(k.ID, "/"); ok && ns != "" {
+			return Name{Kind: "PersistentVolumeClaim", Namespace: ns, Name: name}
+		}
+	case event.Config:
+		if parts := strings.SplitN(k.ID, "/", 3); len(parts) == 3 {
+			return Name{Kind: parts[0], Namespace: parts[1], Name: parts[2]}
+		}
 	case event.Node:
 		return Name{Kind: "Node", Name: k.ID}
 	case event.Namespace:

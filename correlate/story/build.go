@@ -136,6 +136,13 @@ func (b *builder) hypothesis(h finding.Hypothesis) Hypothesis {
 	for _, a := range h.Advice {
 		out.Advice = append(out.Advice, Advice(a))
 	}
+	for _, a := range h.Alternatives {
+		out.Alternatives = append(out.Alternatives, Alternative(a))
+	}
+	if h.Survey != nil {
+		s := Survey(*h.Survey)
+		out.Survey = &s
+	}
 	for _, k := range h.Affected {
 		out.BlastRadius.Entities = append(out.BlastRadius.Entities, b.entity(k))
 	}

@@ -83,6 +83,23 @@ type Hypothesis struct {
 	Against     []string    `json:"against"`
 	Advice      []Advice    `json:"advice"`
 	BlastRadius BlastRadius `json:"blastRadius"`
+	// What was tried on the objects, one change at a time.
+	Alternatives []Alternative `json:"alternatives,omitempty"`
+	Survey       *Survey       `json:"survey,omitempty"`
+}
+
+// Alternative is one change, and whether it alone would help.
+type Alternative struct {
+	Change string `json:"change"`
+	Helps  bool   `json:"helps"`
+	Effect string `json:"effect,omitempty"`
+}
+
+// Survey counts the candidates that were looked at by why each was no good.
+type Survey struct {
+	Of    string   `json:"of"`
+	Total int      `json:"total"`
+	Parts []string `json:"parts,omitempty"`
 }
 
 // Link is one step of a chain.
