@@ -8,6 +8,7 @@ import (
 
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/rule"
+	"github.com/yairfalse/tapio/correlate/rules/exit"
 	"github.com/yairfalse/tapio/correlate/rules/memory"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/symptoms"
@@ -18,6 +19,7 @@ import (
 // families list the causes of each family; docs/causes.md keeps their order.
 var families = []func() []rule.Rule{
 	memory.Rules,
+	exit.Rules,
 }
 
 // Rules lists every cause the engine can name, beside "none".

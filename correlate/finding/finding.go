@@ -69,6 +69,7 @@ const (
 	Misdirects Mechanism = "misdirects" // calls go where nobody serves them
 	Changes    Mechanism = "changes"    // somebody or something changed an object
 	Fails      Mechanism = "fails"      // what a program or the kubelet tries does not succeed
+	Ends       Mechanism = "ends"       // a program ends by itself
 )
 
 // Link is one step of a chain, cause first.

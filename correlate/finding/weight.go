@@ -27,6 +27,7 @@ var Table = table()
 
 var blocks = []map[Weight]Entry{
 	memoryWeights,
+	exitWeights,
 }
 
 func table() map[Weight]Entry {

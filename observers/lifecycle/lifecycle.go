@@ -42,11 +42,14 @@ var (
 	MemoryLimit   = event.Field[int64]{Name: "memory_limit", Unit: event.Bytes, Doc: "limits.memory; absent when there is none"}
 	MemoryRequest = event.Field[int64]{Name: "memory_request", Unit: event.Bytes, Doc: "requests.memory"}
 	Role          = event.Field[string]{Name: "container_role", Doc: "main, init, sidecar or ephemeral"}
+	Failure       = event.Field[string]{Name: "failure", Doc: "what the message says of a container that could not be made or started, typed: not-found, not-executable, exec-format, oom, mount, workdir, user, root-refused or no-command"}
+	FailureTarget = event.Field[string]{Name: "failure_target", Doc: "command, path or user that such a message names"}
 )
 
 // Fields of Ended, the end of one instance of a container, emitted once for
-// each instance the API still remembers. At is its end. ContainerID, Started,
-// Restarts (how many instances came before it), Reason and Message as above.
+// each instance the API still remembers. At is its end. Role, ContainerID,
+// Started, Restarts (how many instances came before it), Reason, Message and
+// Failure as above.
 var (
 	ExitCode = event.Field[int64]{Name: "exit_code", Doc: "exit code; 128 + signal when a signal ended it"}
 	Signal   = event.Field[int64]{Name: "signal", Doc: "signal the runtime reports, 0 for none"}
@@ -88,8 +91,8 @@ var Spec = observers.Spec{
 	Doc:  "states and ends of pods, containers and workloads, and what Kubernetes wrote about them",
 	Emits: []observers.Schema{
 		{Kind: Pod, Meaning: "a pod as it is, each time that changes", Fields: event.Fields(Namespace, Name, Phase, Reason, Message, Ready, Created, Deleted, Gone)},
-		{Kind: Container, Meaning: "a container as it is, each time that changes", Fields: event.Fields(Name, Role, Image, ContainerID, State, Reason, Message, Ready, Started, Restarts, MemoryLimit, MemoryRequest)},
-		{Kind: Ended, Meaning: "an instance of a container ended", Fields: event.Fields(Name, ContainerID, Reason, Message, ExitCode, Signal, Started, Restarts)},
+		{Kind: Container, Meaning: "a container as it is, each time that changes", Fields: event.Fields(Name, Role, Image, ContainerID, State, Reason, Message, Failure, FailureTarget, Ready, Started, Restarts, MemoryLimit, MemoryRequest)},
+		{Kind: Ended, Meaning: "an instance of a container ended", Fields: event.Fields(Name, Role, ContainerID, Reason, Message, Failure, FailureTarget, ExitCode, Signal, Started, Restarts)},
 		{Kind: Workload, Meaning: "a controller as it is, each time that changes", Fields: event.Fields(Namespace, Name, Desired, Available, Revision, Created, Selector)},
 		{Kind: Report, Meaning: "an Event object of Kubernetes", Fields: event.Fields(Namespace, Name, Type, Reason, Message, Component, FieldPath)},
 	},

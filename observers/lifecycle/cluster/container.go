@@ -49,7 +49,7 @@ func (o *observer) lookContainers(p *corev1.Pod, m *podMemory, emit func(event.E
 			m.containers[name] = st
 			emit(containerEvent(p, key, name, st, o.containerSince(p, s, seen)))
 		}
-		o.lookEnds(p, m, key, s, emit)
+		o.lookEnds(p, m, key, role, s, emit)
 	}
 	for _, c := range p.Spec.InitContainers {
 		role := lifecycle.Init
@@ -142,6 +142,7 @@ func containerEvent(p *corev1.Pod, key event.Key, name string, st containerState
 	setText(lifecycle.State, &e, st.state)
 	setText(lifecycle.Reason, &e, st.reason)
 	setText(lifecycle.Message, &e, st.message)
+	setFailure(&e, st.reason, st.message)
 	lifecycle.Ready.Set(&e, st.ready)
 	lifecycle.Restarts.Set(&e, st.restarts)
 	if st.started > 0 {
@@ -158,17 +159,18 @@ func containerEvent(p *corev1.Pod, key event.Key, name string, st containerState
 
 // lookEnds tells each end of an instance once: the API remembers the current
 // instance's and the one before.
-func (o *observer) lookEnds(p *corev1.Pod, m *podMemory, key event.Key, s corev1.ContainerStatus, emit func(event.Event)) {
+func (o *observer) lookEnds(p *corev1.Pod, m *podMemory, key event.Key, role string, s corev1.ContainerStatus, emit func(event.Event)) {
 	restarts := max(int64(s.RestartCount), 0)
 	if t := s.LastTerminationState.Terminated; t != nil {
-		o.end(p, m, key, s.Name, t, max(restarts-1, 0), emit)
+		o.end(p, m, key, role, t, max(restarts-1, 0), emit)
 	}
 	if t := s.State.Terminated; t != nil {
-		o.end(p, m, key, s.Name, t, restarts, emit)
+		o.end(p, m, key, role, t, restarts, emit)
 	}
 }
 
-func (o *observer) end(p *corev1.Pod, m *podMemory, key event.Key, name string, t *corev1.ContainerStateTerminated, before int64, emit func(event.Event)) {
+func (o *observer) end(p *corev1.Pod, m *podMemory, key event.Key, role string, t *corev1.ContainerStateTerminated, before int64, emit func(event.Event)) {
+	name := key.Leaf()
 	instance := name + "\x00" + t.ContainerID
 	if t.ContainerID == "" {
 		instance = fmt.Sprintf("%s\x00%d", name, t.FinishedAt.Unix())
@@ -189,12 +191,30 @@ func (o *observer) end(p *corev1.Pod, m *podMemory, key event.Key, name string, 
 		e.Refs = append(e.Refs, event.Ref{Role: event.Host, Key: event.NodeKey(p.Spec.NodeName)})
 	}
 	setText(lifecycle.Name, &e, name)
+	setText(lifecycle.Role, &e, role)
 	setText(lifecycle.ContainerID, &e, runtimeID(t.ContainerID))
 	setText(lifecycle.Reason, &e, t.Reason)
 	setText(lifecycle.Message, &e, t.Message)
+	setFailure(&e, t.Reason, t.Message)
 	lifecycle.ExitCode.Set(&e, int64(t.ExitCode))
 	lifecycle.Signal.Set(&e, int64(t.Signal))
 	setTime(lifecycle.Started, &e, t.StartedAt.Time)
 	lifecycle.Restarts.Set(&e, before)
 	emit(e)
+}
+
+// startFailures are the reasons under which the kubelet tells why a container
+// could not be made or started; messages of others are the program's own.
+var startFailures = map[string]bool{
+	"StartError": true, "RunContainerError": true, "CreateContainerError": true, "CreateContainerConfigError": true,
+	"ContainerCannotRun": true,
+}
+
+func setFailure(e *event.Event, reason, message string) {
+	if !startFailures[reason] {
+		return
+	}
+	what, target := lifecycle.FailureOf(message)
+	setText(lifecycle.Failure, e, what)
+	setText(lifecycle.FailureTarget, e, target)
 }

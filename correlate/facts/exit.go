@@ -1,0 +1,63 @@
+package facts
+
+import (
+	"time"
+
+	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/event"
+	"github.com/yairfalse/tapio/observers/lifecycle"
+)
+
+// End describes the end of an instance of the pod's container.
+type End struct {
+	Reason          string // "" is Error, or Completed for code 0
+	Code            int64
+	Failure, Target string // lifecycle.Failure and FailureTarget
+	Role            string // "" is main
+	Before          int64  // how many instances came before it
+}
+
+// End adds the end of an instance that ran from started (Unknown for one that
+// never did) until at.
+func (s *Set) End(p Pod, started, at float64, x End) {
+	if x.Reason == "" {
+		x.Reason = "Error"
+		if x.Code == 0 {
+			x.Reason = "Completed"
+		}
+	}
+	if x.Role == "" {
+		x.Role = lifecycle.Main
+	}
+	e := event.Event{Kind: lifecycle.Ended, At: At(at).Truncate(time.Second), Refs: []event.Ref{{Role: event.Subject, Key: p.App()}, {Role: event.Owner, Key: p.Key()}}}
+	lifecycle.Name.Set(&e, "app")
+	lifecycle.Role.Set(&e, x.Role)
+	lifecycle.Reason.Set(&e, x.Reason)
+	lifecycle.ExitCode.Set(&e, x.Code)
+	lifecycle.Restarts.Set(&e, x.Before)
+	if started > Unknown {
+		lifecycle.Started.Set(&e, At(started).Unix())
+	}
+	if x.Failure != "" {
+		lifecycle.Failure.Set(&e, x.Failure)
+	}
+	if x.Target != "" {
+		lifecycle.FailureTarget.Set(&e, x.Target)
+	}
+	s.add(observers.Cluster, e)
+}
+
+// Loops adds the pod as one whose container waits for its next start, after
+// ends alike one minute apart, the last at the given second.
+func (s *Set) Loops(p Pod, at float64, life float64, x End) {
+	s.Pod(p, at+1, State{State: lifecycle.Waiting, Reason: "CrashLoopBackOff", Restarts: x.Before + 2})
+	for i, end := range []float64{at - 60, at} {
+		one := x
+		one.Before += int64(i)
+		started := end - life
+		if life < 0 {
+			started = Unknown
+		}
+		s.End(p, started, end, one)
+	}
+}

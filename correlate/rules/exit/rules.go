@@ -1,0 +1,54 @@
+// Package exit holds the rules for causes of the family exit/: how a
+// container's program ended, or why it could not even begin.
+package exit
+
+import (
+	"github.com/yairfalse/tapio/correlate/finding"
+	"github.com/yairfalse/tapio/correlate/rule"
+)
+
+// Rules lists the family's causes.
+func Rules() []rule.Rule {
+	return []rule.Rule{
+		{
+			Cause: CommandNotFound, Eval: evalCommandNotFound,
+			Doc:    "The command, its interpreter or its loader is not in the image: the runtime's attempt to execute it was answered with ENOENT, or the shell ended with 127.",
+			Rivals: []finding.Cause{NotExecutable, WrongArchitecture, "image/not-found"},
+		},
+		{
+			Cause: NotExecutable, Eval: evalNotExecutable,
+			Doc:    "The command is there but may not be executed: EACCES at the start, or exit code 126.",
+			Rivals: []finding.Cause{CommandNotFound},
+		},
+		{
+			Cause: WrongArchitecture, Eval: evalWrongArchitecture,
+			Doc:    "The program is built for another processor: the kernel answered the attempt to execute it with ENOEXEC.",
+			Rivals: []finding.Cause{CommandNotFound, IllegalInstruction},
+		},
+		{
+			Cause: IllegalInstruction, Eval: evalSignal(IllegalInstruction),
+			Doc:    "The program used an instruction that the processor does not have: exit code 132 (SIGILL).",
+			Rivals: []finding.Cause{Segfault, WrongArchitecture},
+		},
+		{
+			Cause: Abort, Eval: evalSignal(Abort),
+			Doc:    "The program ended itself with SIGABRT, as assertions and allocators do: exit code 134.",
+			Rivals: []finding.Cause{Segfault, "exit/killed-by-other"},
+		},
+		{
+			Cause: BusError, Eval: evalSignal(BusError),
+			Doc:    "A mapped file shrank, its storage failed, or shared memory was full: exit code 135 (SIGBUS).",
+			Rivals: []finding.Cause{Segfault},
+		},
+		{
+			Cause: Segfault, Eval: evalSignal(Segfault),
+			Doc:    "The program touched memory that is not its own: exit code 139 (SIGSEGV).",
+			Rivals: []finding.Cause{"memory/limit-oom", BusError},
+		},
+		{
+			Cause: SeccompDenied, Eval: evalSignal(SeccompDenied),
+			Doc:    "The seccomp profile killed the program for a system call: exit code 159 (SIGSYS).",
+			Rivals: []finding.Cause{"exit/capability-denied"},
+		},
+	}
+}
