@@ -37,66 +37,57 @@ const None finding.Cause = "none"
 // Explain weighs every rule and writes the story.
 func Explain(w *window.Window) *story.Story {
 	wrong := symptoms.Of(w)
-	hs := fold(w, hypotheses(w))
-	open := unexplained(w, wrong, hs)
+	hs, open := judge(w, wrong)
 	return story.Build(decide(w, wrong, hs, open))
 }
 
-// hypotheses lists what the rules propose for the target and what it depends
-// on, best first.
-func hypotheses(w *window.Window) []finding.Hypothesis {
+// judge finds the roots of what is wrong, best first, and the symptoms that no
+// supported one accounts for.
+func judge(w *window.Window, wrong []finding.Symptom) ([]finding.Hypothesis, []finding.Symptom) {
+	s := newScope(w)
+	hs := propose(w, s, wrong)
+	rank(w, s, hs, wrong)
+	hs = attach(w, fold(w, hs))
+	hs = weighed(w, hs, wrong)
+	rank(w, s, hs, wrong)
+	return spread(w, hs, wrong)
+}
+
+// propose lists what the rules propose for the target and what it depends on.
+// Without evidence of its own nothing is proposed.
+func propose(w *window.Window, s scope, wrong []finding.Symptom) []finding.Hypothesis {
 	var hs []finding.Hypothesis
 	for _, r := range Rules() {
 		for _, h := range r.Eval(w) {
-			if relevant(w, h.Entity) {
-				hs = append(hs, h)
+			if len(h.For) > 0 && s.holds(h, wrong) {
+				hs = append(hs, explicit(w, h))
 			}
 		}
 	}
-	finding.Rank(hs)
 	return hs
 }
 
 // Suspects lists the pods at which the hypotheses point, best first: where a
 // look at the node would decide most.
 func Suspects(w *window.Window) []event.Key {
+	hs, _ := judge(w, symptoms.Of(w))
 	var out []event.Key
-	for _, h := range hypotheses(w) {
-		if p, ok := w.Graph.PodOf(h.Entity); ok && !slices.Contains(out, p) {
+	add := func(p event.Key) {
+		if !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 	}
-	return out
-}
-
-// reach is how many calls away from the target a cause may lie.
-const reach = 3
-
-// relevant tells whether an entity belongs to the target or to something the
-// target depends on.
-func relevant(w *window.Window, k event.Key) bool {
-	pod, ok := w.Graph.PodOf(k)
-	if !ok {
-		return true
-	}
-	frontier := w.Target.Pods
-	seen := map[event.Key]bool{}
-	for range reach + 1 {
-		if slices.Contains(frontier, pod) {
-			return true
-		}
-		var next []event.Key
-		for _, p := range frontier {
-			for _, callee := range w.Graph.Callees(p) {
-				if !seen[callee] {
-					seen[callee] = true
-					next = append(next, callee)
-				}
+	for _, h := range hs {
+		switch at := place(w, h.Entity); at.Type {
+		case event.Pod:
+			add(at)
+		case event.Workload, event.Service:
+			for _, p := range w.Graph.Pods(at) {
+				add(p)
 			}
 		}
-		frontier = next
 	}
-	return false
+	return out
 }
 
 // fold keeps one hypothesis for the same cause in the same container of
@@ -130,19 +121,6 @@ func fold(w *window.Window, ranked []finding.Hypothesis) []finding.Hypothesis {
 		mine, also := lead.Explains, h.Explains
 		lead.Explains = func(s finding.Symptom) bool { return mine(s) || also(s) }
 		out[i] = lead
-	}
-	return out
-}
-
-// unexplained lists the symptoms that no supported hypothesis accounts for.
-func unexplained(w *window.Window, wrong []finding.Symptom, hs []finding.Hypothesis) []finding.Symptom {
-	var out []finding.Symptom
-	for _, s := range wrong {
-		if !slices.ContainsFunc(hs, func(h finding.Hypothesis) bool {
-			return h.Confidence(w.Ceiling()) >= finding.Supported && h.Explains(s)
-		}) {
-			out = append(out, s)
-		}
 	}
 	return out
 }

@@ -188,9 +188,16 @@ func (s *Set) Usage(p Pod, at float64, anon, cache, peak int64) {
 	s.add(observers.Node, e)
 }
 
-// Service adds a Service that selects the pods.
+// Service adds a Service that selects the pods; all of them are ready.
 func (s *Set) Service(namespace, name string, pods ...Pod) {
+	s.ServiceWith(namespace, name, len(pods), pods...)
+}
+
+// ServiceWith adds a Service that selects the pods, of which some are ready.
+func (s *Set) ServiceWith(namespace, name string, ready int, pods ...Pod) {
 	e := event.Event{Kind: services.Selects, At: Epoch, Refs: []event.Ref{{Role: event.Subject, Key: event.ServiceKey(namespace, name)}}}
+	services.ReadyPods.Set(&e, int64(ready))
+	services.Selecting.Set(&e, true)
 	for _, p := range pods {
 		e.Refs = append(e.Refs, event.Ref{Role: event.Peer, Key: p.Key()})
 	}

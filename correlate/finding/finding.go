@@ -3,8 +3,6 @@
 package finding
 
 import (
-	"cmp"
-	"slices"
 	"strings"
 	"time"
 
@@ -189,20 +187,3 @@ const (
 	NodeUnwell  SymptomSort = "node"     // a node is not ready
 	Leaving     SymptomSort = "leaving"  // an object is being deleted and does not go
 )
-
-// Rank sorts hypotheses best first; ties fall to the earlier onset, then to
-// code and entity, so that the order never depends on how facts arrived.
-func Rank(hs []Hypothesis) {
-	slices.SortStableFunc(hs, func(a, b Hypothesis) int {
-		if c := cmp.Compare(b.LogOdds(), a.LogOdds()); c != 0 {
-			return c
-		}
-		if c := a.Since.Compare(b.Since); c != 0 {
-			return c
-		}
-		if c := cmp.Compare(a.Cause, b.Cause); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.Entity.String(), b.Entity.String())
-	})
-}

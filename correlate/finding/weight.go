@@ -26,6 +26,7 @@ const prior = -2.0
 var Table = table()
 
 var blocks = []map[Weight]Entry{
+	engineWeights,
 	memoryWeights,
 	exitWeights,
 }

@@ -38,7 +38,8 @@ type container struct {
 type WorkloadFields struct {
 	Desired, Available int64
 	Revision           string
-	Known              bool // Desired and Available were told
+	Known              bool      // Desired and Available were told
+	Owner              event.Key // the controller of the controller, zero for none
 }
 
 // Build reads facts in their final order; a later fact about an entity
@@ -118,6 +119,9 @@ func (g *Graph) addContainer(e event.Event) {
 func (g *Graph) addWorkload(e event.Event) {
 	f := g.workloads[e.Subject()]
 	f.Revision = lifecycle.Revision.Or(e, f.Revision)
+	if owner, ok := e.Ref(event.Owner); ok {
+		f.Owner = owner
+	}
 	if d, ok := lifecycle.Desired.Get(e); ok {
 		f.Desired, f.Available, f.Known = d, lifecycle.Available.Or(e, 0), true
 	}

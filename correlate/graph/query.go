@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/yairfalse/tapio/observers/event"
@@ -155,3 +157,37 @@ func (g *Graph) Callees(pod event.Key) []event.Key {
 
 // Workload returns what is known of a workload.
 func (g *Graph) Workload(k event.Key) WorkloadFields { return g.workloads[k] }
+
+// Workloads lists the controllers that facts told of, sorted.
+func (g *Graph) Workloads() []event.Key {
+	return slices.SortedFunc(maps.Keys(g.workloads), event.Key.Compare)
+}
+
+// AllServices lists the Services that facts told of or that a pod names, sorted.
+func (g *Graph) AllServices() []event.Key {
+	out := slices.SortedFunc(maps.Keys(g.selected), event.Key.Compare)
+	for svc := range g.naming {
+		out = insert(out, svc)
+	}
+	return out
+}
+
+// Named lists the Services that the pod names, sorted.
+func (g *Graph) Named(pod event.Key) []event.Key {
+	var out []event.Key
+	for svc, callers := range g.naming {
+		if contains(callers, pod) {
+			out = insert(out, svc)
+		}
+	}
+	return out
+}
+
+// OwnerOf is the controller of a controller, as a CronJob's of its Jobs.
+func (g *Graph) OwnerOf(workload event.Key) (event.Key, bool) {
+	k := g.workloads[workload].Owner
+	return k, !k.IsZero()
+}
+
+// Namers lists the pods that name the Service, sorted.
+func (g *Graph) Namers(service event.Key) []event.Key { return g.naming[service] }

@@ -24,6 +24,8 @@ type Input struct {
 	RuledOut   []finding.Rival      // rivals excluded beside those of the hypotheses
 	Absent     []finding.Absent     // what would decide, when no hypothesis leads
 	Checked    []string
+	Deciding   string   // the one observation that would decide, of an inconclusive verdict
+	Before     []string // trouble that is over, of a healthy verdict
 }
 
 // Build writes the document. Evidence gets its id in the order in which the
@@ -39,6 +41,8 @@ func Build(in Input) *Story {
 		Headline: in.Headline,
 		Changes:  slices.Concat([]Change{}, in.Changes),
 		Checked:  in.Checked,
+		Deciding: in.Deciding,
+		Before:   in.Before,
 	}
 	s.Target = b.target()
 	s.Hypotheses = []Hypothesis{}

@@ -37,7 +37,9 @@ type Story struct {
 	Evidence   []Evidence   `json:"evidence"`
 	RuledOut   []RuledOut   `json:"ruledOut"`
 	Unseen     []Unseen     `json:"unseen"`
-	Checked    []string     `json:"checked,omitempty"` // what was looked at, for a healthy or inconclusive verdict
+	Checked    []string     `json:"checked,omitempty"`  // what was looked at, for a healthy or inconclusive verdict
+	Deciding   string       `json:"deciding,omitempty"` // of an inconclusive verdict: the one observation that would decide
+	Before     []string     `json:"before,omitempty"`   // of a healthy verdict: trouble that is over
 	Coverage   Coverage     `json:"coverage"`
 }
 

@@ -3,30 +3,30 @@
 package symptoms
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
-	"github.com/yairfalse/tapio/correlate/claims"
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/observers/event"
-	"github.com/yairfalse/tapio/observers/lifecycle"
-	"github.com/yairfalse/tapio/observers/logs"
 )
 
-// grace is how long a container may take to become ready, or a workload to
-// have its pods, before that counts as wrong.
-const grace = 30 * time.Second
+// Grace is how long a container may take to become ready, a workload to have
+// its pods, or an object to go, before that counts as wrong.
+const Grace = 30 * time.Second
 
-// Of lists the symptoms of the target's pods and workloads in order of time.
+// Calm is how long something must have been well since its last trouble for the
+// trouble to be history: it is told, and nobody has to explain it any more.
+const Calm = 10 * time.Minute
+
+// Of lists the symptoms of the target's pods, workloads and Services, and of
+// the nodes it is on, in order of time.
 func Of(w *window.Window) []finding.Symptom {
 	var out []finding.Symptom
-	workloads := map[event.Key]bool{}
 	for _, pod := range w.Target.Pods {
-		if wl, ok := w.Graph.WorkloadOf(pod); ok {
-			workloads[wl] = true
-		}
-		if leaving(w, pod) {
+		if goes, s := leaving(w, pod); goes {
+			out = append(out, s...)
 			continue
 		}
 		out = append(out, ofPod(w, pod)...)
@@ -34,95 +34,83 @@ func Of(w *window.Window) []finding.Symptom {
 			out = append(out, ofContainer(w, c)...)
 		}
 	}
-	if w.Target.Key.Type == event.Workload {
-		workloads[w.Target.Key] = true
-	}
-	for wl := range workloads {
+	for _, wl := range Workloads(w) {
 		out = append(out, ofWorkload(w, wl)...)
 	}
+	for _, svc := range Services(w) {
+		out = append(out, ofService(w, svc)...)
+	}
+	for _, of := range others {
+		out = append(out, of(w)...)
+	}
 	slices.SortFunc(out, func(a, b finding.Symptom) int {
-		if c := a.At.Compare(b.At); c != 0 {
-			return c
-		}
-		if a.Evidence.Key() < b.Evidence.Key() {
-			return -1
-		}
-		return 1
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Evidence.Key(), b.Evidence.Key()), cmp.Compare(a.Sort, b.Sort))
 	})
 	return out
 }
 
-// leaving tells whether somebody asked for the pod's end: what happens to it
-// then is wanted.
-func leaving(w *window.Window, pod event.Key) bool {
-	f, ok := w.Last(lifecycle.Pod, pod)
-	if !ok {
-		return false
-	}
-	_, deleted := lifecycle.Deleted.Get(f.Event)
-	return deleted || lifecycle.Gone.Or(f.Event, false)
+// others find symptoms in the facts of single observers; each has its file.
+var others = []func(*window.Window) []finding.Symptom{}
+
+// whole tells whether the key is of a target that is a whole namespace or the
+// whole cluster.
+func whole(w *window.Window, k event.Key) bool {
+	t := w.Target
+	return t.Kind == "Cluster" || t.Key.Type == event.Namespace && w.Graph.Name(k).Namespace == t.Key.ID
 }
 
-func ofPod(w *window.Window, pod event.Key) []finding.Symptom {
-	f, ok := w.Last(lifecycle.Pod, pod)
-	if !ok {
-		return nil
+// Workloads lists the controllers that the target is or holds, and those of its
+// pods, sorted.
+func Workloads(w *window.Window) []event.Key {
+	var out []event.Key
+	if w.Target.Key.Type == event.Workload {
+		out = append(out, w.Target.Key)
 	}
-	phase := lifecycle.Phase.Or(f.Event, "")
-	created := time.Unix(lifecycle.Created.Or(f.Event, 0), 0)
-	if phase == "Failed" || phase == "Pending" && w.To.Sub(created) > grace {
-		e := claims.Pod(f)
-		return []finding.Symptom{{Sort: finding.NotRunning, Entity: pod, At: f.At, Sentence: "pod is " + e.Claim, Lasting: true, Evidence: e}}
+	for _, pod := range w.Target.Pods {
+		if wl, ok := w.Graph.WorkloadOf(pod); ok {
+			out = append(out, wl)
+		}
 	}
-	return nil
+	for _, wl := range w.Graph.Workloads() {
+		if whole(w, wl) {
+			out = append(out, wl)
+		}
+	}
+	slices.SortFunc(out, event.Key.Compare)
+	return slices.Compact(out)
 }
 
-func ofContainer(w *window.Window, c event.Key) []finding.Symptom {
-	var out []finding.Symptom
-	for _, f := range w.About(lifecycle.Ended, c) {
-		code := lifecycle.ExitCode.Or(f.Event, 0)
-		if code == 0 || f.At.Before(w.From) {
-			continue
-		}
-		e := claims.Ended(f)
-		out = append(out, finding.Symptom{Sort: finding.EndedBadly, Entity: c, At: f.At, Sentence: "container " + c.Leaf() + " ended: " + e.Claim, ExitCode: code, Evidence: e})
+// Services lists the Services that the target is or holds, and those that
+// select its pods, sorted.
+func Services(w *window.Window) []event.Key {
+	var out []event.Key
+	if w.Target.Key.Type == event.Service {
+		out = append(out, w.Target.Key)
 	}
-	for _, f := range w.About(logs.Failure, c) {
-		if w.To.Sub(f.End()) > grace {
-			continue // start-up trouble that is over explains nothing
-		}
-		e := claims.Complaint(f)
-		out = append(out, finding.Symptom{Sort: finding.CallsFailed, Entity: c, At: f.At, Sentence: e.Claim, Lasting: true, Evidence: e})
-	}
-	f, ok := w.Last(lifecycle.Container, c)
-	if !ok || lifecycle.Role.Or(f.Event, lifecycle.Main) == lifecycle.Init {
-		return out
-	}
-	e := claims.State(f)
-	switch lifecycle.State.Or(f.Event, "") {
-	case lifecycle.Waiting:
-		if r := lifecycle.Reason.Or(f.Event, ""); r != "" && r != "ContainerCreating" && r != "PodInitializing" {
-			out = append(out, finding.Symptom{Sort: finding.Waits, Entity: c, At: f.At, Sentence: "container " + c.Leaf() + " is " + e.Claim, Lasting: true, Evidence: e})
-		}
-	case lifecycle.Running:
-		started := time.Unix(lifecycle.Started.Or(f.Event, 0), 0)
-		if !lifecycle.Ready.Or(f.Event, true) && w.To.Sub(started) > grace {
-			out = append(out, finding.Symptom{Sort: finding.NotReady, Entity: c, At: f.At, Sentence: "container " + c.Leaf() + " is " + e.Claim, Lasting: true, Evidence: e})
+	for _, svc := range w.Graph.AllServices() {
+		if whole(w, svc) {
+			out = append(out, svc)
 		}
 	}
-	return out
+	for _, pod := range w.Target.Pods {
+		out = append(out, w.Graph.Services(pod)...)
+	}
+	slices.SortFunc(out, event.Key.Compare)
+	return slices.Compact(out)
 }
 
-func ofWorkload(w *window.Window, wl event.Key) []finding.Symptom {
-	f, ok := w.Last(lifecycle.Workload, wl)
-	if !ok {
-		return nil
+// Nodes lists the nodes that the target is or is on; of the whole cluster those
+// that have pods, sorted.
+func Nodes(w *window.Window) []event.Key {
+	var out []event.Key
+	if w.Target.Key.Type == event.Node {
+		out = append(out, w.Target.Key)
 	}
-	desired, known := lifecycle.Desired.Get(f.Event)
-	created := time.Unix(lifecycle.Created.Or(f.Event, 0), 0)
-	if !known || lifecycle.Available.Or(f.Event, 0) >= desired || w.To.Sub(created) < grace {
-		return nil
+	for _, pod := range w.Target.Pods {
+		if n, ok := w.Graph.NodeOf(pod); ok {
+			out = append(out, n)
+		}
 	}
-	e := claims.Workload(f)
-	return []finding.Symptom{{Sort: finding.Short, Entity: wl, At: f.At, Sentence: e.Claim, Lasting: true, Evidence: e}}
+	slices.SortFunc(out, event.Key.Compare)
+	return slices.Compact(out)
 }

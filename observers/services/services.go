@@ -18,6 +18,7 @@ const (
 var (
 	Port      = event.Field[int64]{Name: "port", Doc: "port of the Service that is meant; of Selects the first one"}
 	ReadyPods = event.Field[int64]{Name: "ready_pods", Unit: event.Count, Doc: "selected pods that are ready"}
+	Selecting = event.Field[bool]{Name: "selecting", Doc: "the Service has a selector; without one its endpoints are somebody else's work"}
 )
 
 // Fields of Names: a pod's configuration names a Service. Subject is the
@@ -32,7 +33,7 @@ var Spec = observers.Spec{
 	Side: observers.Cluster,
 	Doc:  "which pods a Service selects and which pods name it in their configuration",
 	Emits: []observers.Schema{
-		{Kind: Selects, Meaning: "a Service and the pods its selector matches", Fields: event.Fields(Port, ReadyPods)},
+		{Kind: Selects, Meaning: "a Service and the pods its selector matches", Fields: event.Fields(Port, ReadyPods, Selecting)},
 		{Kind: Names, Meaning: "a pod's configuration names a Service", Fields: event.Fields(Where, Port)},
 	},
 	Needs: []observers.Need{

@@ -126,6 +126,7 @@ func (o *observer) lookService(sel topology.Selection, emit func(event.Event)) {
 		services.Port.Set(&e, now.port)
 	}
 	services.ReadyPods.Set(&e, int64(sel.Ready))
+	services.Selecting.Set(&e, len(sel.Service.Spec.Selector) > 0)
 	for _, p := range o.peers(sel.Pods) {
 		e.Refs = append(e.Refs, event.Ref{Role: event.Peer, Key: event.PodKey(string(uidOf(p)))})
 	}
