@@ -45,7 +45,12 @@ func Explain(w *window.Window) *story.Story {
 // supported one accounts for.
 func judge(w *window.Window, wrong []finding.Symptom) ([]finding.Hypothesis, []finding.Symptom) {
 	s := newScope(w)
-	hs := propose(w, s, wrong)
+	return roots(w, s, propose(w, s, wrong), wrong)
+}
+
+// roots is judge for given hypotheses.
+func roots(w *window.Window, s scope, hs []finding.Hypothesis, wrong []finding.Symptom) ([]finding.Hypothesis, []finding.Symptom) {
+	hs = slices.Clone(hs)
 	rank(w, s, hs, wrong)
 	hs = attach(w, fold(w, hs))
 	hs = weighed(w, hs, wrong)

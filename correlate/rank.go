@@ -135,7 +135,7 @@ func stand(w *window.Window, s scope, h finding.Hypothesis, wrong []finding.Symp
 			n++
 		}
 	}
-	score := math.Min(h.LogOdds(), surest) + math.Min(perSymptom*float64(n), mostSymptom)
+	score := math.Min(h.LogOdds()-math.Log1p(h.Rivals), surest) + math.Min(perSymptom*float64(n), mostSymptom)
 	if s.belongs(h.Entity) {
 		score += ofTarget
 	}

@@ -238,3 +238,14 @@ func (s *Set) Window(now float64, watched bool, pods ...Pod) *window.Window {
 	}
 	return window.New(in)
 }
+
+// Workload adds a Deployment as the API tells it.
+func (s *Set) Workload(namespace, name string, desired, available int64, created float64) {
+	e := event.Event{Kind: lifecycle.Workload, At: At(created), Refs: []event.Ref{{Role: event.Subject, Key: event.WorkloadKey("Deployment", namespace, name)}}}
+	lifecycle.Namespace.Set(&e, namespace)
+	lifecycle.Name.Set(&e, name)
+	lifecycle.Desired.Set(&e, desired)
+	lifecycle.Available.Set(&e, available)
+	lifecycle.Created.Set(&e, At(created).Unix())
+	s.add(observers.Cluster, e)
+}
