@@ -1,0 +1,337 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	source "github.com/yairfalse/tapio/observers/cluster"
+	"github.com/yairfalse/tapio/observers/cluster/ports"
+	"github.com/yairfalse/tapio/observers/event"
+	"github.com/yairfalse/tapio/observers/health"
+)
+
+// maxText bounds every text taken from a spec, in bytes.
+const maxText = 256
+
+func setText(f event.Field[string], e *event.Event, s string) {
+	if s != "" {
+		f.Set(e, strings.ToValidUTF8(s[:min(len(s), maxText)], ""))
+	}
+}
+
+func setNumber(f event.Field[int64], e *event.Event, n int64) {
+	if n != 0 {
+		f.Set(e, n)
+	}
+}
+
+func setFlag(f event.Field[bool], e *event.Event, b bool) {
+	if b {
+		f.Set(e, b)
+	}
+}
+
+// probeFact sets a probe against everything else that is known of the container.
+func (o *observer) probeFact(v *view, p *corev1.Pod, c *corev1.Container, pr probe, status *corev1.ContainerStatus) event.Event {
+	e := event.Event{Kind: health.Probe, At: startOf(p, status), Refs: refsOf(slot{source.UID(p), c.Name, pr.which})}
+	setText(health.Which, &e, pr.which)
+	setText(health.Method, &e, pr.method)
+	setText(health.Asks, &e, pr.asks)
+	setNumber(health.Port, &e, int64(pr.port))
+	setText(health.PortName, &e, pr.portName)
+	setFlag(health.Unnamed, &e, pr.unnamed)
+	setText(health.Path, &e, pr.path)
+	health.Delay.Set(&e, pr.delay)
+	health.Period.Set(&e, pr.period)
+	health.Timeout.Set(&e, pr.timeout)
+	health.Threshold.Set(&e, pr.threshold)
+	health.Budget.Set(&e, pr.budget())
+	setFlag(health.Passes, &e, o.passes(v, p, c, pr, status))
+	setFlag(health.Startup, &e, c.StartupProbe != nil)
+	o.comparePorts(v, p, c, pr, status, &e)
+	o.compareSpeech(v, p, c, pr, status, &e)
+	o.compareRevision(v, p, c, pr, &e)
+	return e
+}
+
+func startOf(p *corev1.Pod, s *corev1.ContainerStatus) time.Time {
+	if s != nil && s.State.Running != nil && !s.State.Running.StartedAt.IsZero() {
+		return s.State.Running.StartedAt.Time
+	}
+	return p.CreationTimestamp.Time
+}
+
+// passes tells whether a probe passes now. Readiness and startup show in the
+// container's status; liveness only in that the container is let live.
+func (o *observer) passes(v *view, p *corev1.Pod, c *corev1.Container, pr probe, s *corev1.ContainerStatus) bool {
+	if s == nil || s.State.Running == nil {
+		return false
+	}
+	switch pr.which {
+	case health.Readiness:
+		return s.Ready
+	case health.StartupKind:
+		return s.Started != nil && *s.Started
+	}
+	began := s.State.Running.StartedAt.Time
+	for _, f := range v.failures[slot{source.UID(p), c.Name, pr.which}] {
+		if f.last.After(began) {
+			return false
+		}
+	}
+	room := time.Duration(pr.budget()+pr.period+pr.timeout) * time.Second
+	return o.src.Now().Sub(began) > room
+}
+
+// sources counts who says that the container listens on which port.
+type sources map[int32][]string
+
+func (s sources) add(port int32, from string) {
+	if port > 0 && !slices.Contains(s[port], from) {
+		s[port] = append(s[port], from)
+	}
+}
+
+// best is the port other than not that the most sources name.
+func (s sources) best(not int32) int32 {
+	var list []int32
+	for port := range s {
+		if port != not {
+			list = append(list, port)
+		}
+	}
+	slices.SortFunc(list, func(a, b int32) int { return cmp.Or(cmp.Compare(len(s[b]), len(s[a])), cmp.Compare(a, b)) })
+	if len(list) == 0 {
+		return 0
+	}
+	return list[0]
+}
+
+func (o *observer) comparePorts(v *view, p *corev1.Pod, c *corev1.Container, pr probe, status *corev1.ContainerStatus, e *event.Event) {
+	mine, others := sources{}, sources{}
+	for _, x := range ports.OfPod(&p.Spec) {
+		if x.Protocol != corev1.ProtocolTCP {
+			continue
+		}
+		if x.Container == c.Name {
+			mine.add(x.Port, x.From)
+		} else {
+			others.add(x.Port, x.From+" of "+x.Container)
+		}
+	}
+	for _, x := range probesOf(c) {
+		// A probe that fails proves nothing of its port; one at another port
+		// is still a second opinion.
+		if x.which != pr.which && (x.port != pr.port || o.passes(v, p, c, x, status)) {
+			mine.add(x.port, x.which+" probe")
+		}
+	}
+	for _, svc := range v.services[source.UID(p)] {
+		for _, sp := range svc.Spec.Ports {
+			if n := int32(sp.TargetPort.IntValue()); n > 0 && sp.Protocol != corev1.ProtocolUDP && len(p.Spec.Containers) > 0 {
+				mine.add(n, "Service "+svc.Name)
+			}
+		}
+	}
+	if was, _, ok := v.before(p, c.Name, pr.which); ok && was.port != pr.port {
+		mine.add(was.port, "previous revision's "+pr.which+" probe")
+	}
+	known := append(slices.Clone(mine[pr.port]), others[pr.port]...)
+	health.Known.Set(e, int64(len(known)))
+	if best := mine.best(pr.port); best > 0 {
+		health.Wanted.Set(e, int64(best))
+		health.WantedN.Set(e, int64(len(mine[best])))
+		setText(health.WantedFrom, e, strings.Join(mine[best][:min(3, len(mine[best]))], ", "))
+	}
+	if len(known) == 0 && pr.port > 0 {
+		setNumber(health.Elsewhere, e, int64(v.elsewhere(p, pr.port)))
+	}
+}
+
+// elsewhere counts ready pods of other owners that are probed at the port
+// although no container of theirs declares it: something that the spec does not
+// show listens there, as a mesh's proxy does.
+func (v *view) elsewhere(than *corev1.Pod, port int32) int {
+	n := 0
+	for _, p := range v.pods {
+		if p.Namespace != than.Namespace || ownerOf(p) == ownerOf(than) || !allReady(p) {
+			continue
+		}
+		probed := false
+		for i := range p.Spec.Containers {
+			probed = probed || slices.ContainsFunc(probesOf(&p.Spec.Containers[i]), func(x probe) bool { return x.port == port })
+		}
+		if probed && !slices.ContainsFunc(ports.OfPod(&p.Spec), func(c ports.Claim) bool { return c.Port == port }) {
+			n++
+		}
+	}
+	return n
+}
+
+func ownerOf(p *corev1.Pod) string {
+	for _, r := range p.OwnerReferences {
+		if r.Controller != nil && *r.Controller {
+			return r.Kind + "/" + r.Name
+		}
+	}
+	return p.Name
+}
+
+func allReady(p *corev1.Pod) bool {
+	if len(p.Status.ContainerStatuses) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(p.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return !s.Ready })
+}
+
+// compareSpeech tells what the probe's port speaks by other sources.
+func (o *observer) compareSpeech(v *view, p *corev1.Pod, c *corev1.Container, pr probe, status *corev1.ContainerStatus, e *event.Event) {
+	said := map[string][]string{}
+	say := func(what, from string) {
+		if what != "" && !slices.Contains(said[what], from) {
+			said[what] = append(said[what], from)
+		}
+	}
+	for _, x := range probesOf(c) {
+		if x.which != pr.which && x.port == pr.port && (x.asks != pr.asks || o.passes(v, p, c, x, status)) {
+			say(x.asks, x.which+" probe")
+		}
+	}
+	for _, x := range c.Ports {
+		if x.ContainerPort == pr.port && x.Name != "" {
+			say(ports.Speaks(x.Name), "port name "+x.Name)
+		}
+	}
+	for _, svc := range v.services[source.UID(p)] {
+		for _, sp := range svc.Spec.Ports {
+			n := int32(sp.TargetPort.IntValue())
+			if n == 0 {
+				n, _ = ports.Named(c, sp.TargetPort.StrVal)
+			}
+			if n != pr.port || n == 0 {
+				continue
+			}
+			if a := ports.Application(sp.AppProtocol); a != "" {
+				say(a, "appProtocol of Service "+svc.Name)
+			} else {
+				say(ports.Speaks(sp.Name), "port of Service "+svc.Name)
+			}
+		}
+	}
+	if was, _, ok := v.before(p, c.Name, pr.which); ok && was.port == pr.port {
+		say(was.asks, "previous revision's "+pr.which+" probe")
+	}
+	best := ""
+	for what, from := range said {
+		if best == "" || len(from) > len(said[best]) || len(from) == len(said[best]) && what < best {
+			best = what
+		}
+	}
+	if best != "" {
+		setText(health.Speaks, e, best)
+		setText(health.SpeaksFrom, e, strings.Join(said[best][:min(3, len(said[best]))], ", "))
+	}
+}
+
+func (o *observer) compareRevision(v *view, p *corev1.Pod, c *corev1.Container, pr probe, e *event.Event) {
+	was, revision, ok := v.before(p, c.Name, pr.which)
+	if revision == "" {
+		return
+	}
+	var changed, before []string
+	note := func(what, old string) { changed, before = append(changed, what), append(before, old) }
+	switch {
+	case !ok:
+		note("added", "none")
+	default:
+		if was.port != pr.port {
+			note("port", "port "+strconv.Itoa(int(was.port)))
+		}
+		if was.method != pr.method {
+			note("method", was.method)
+		}
+		if was.path != pr.path {
+			note("path", "path "+was.path)
+		}
+		if was.delay != pr.delay || was.period != pr.period || was.timeout != pr.timeout || was.threshold != pr.threshold {
+			note("timing", fmt.Sprintf("delay %ds, period %ds, timeout %ds, %d failures", was.delay, was.period, was.timeout, was.threshold))
+		}
+	}
+	if len(changed) > 0 {
+		setText(health.Changed, e, strings.Join(changed, ","))
+		setText(health.Before, e, strings.Join(before, ", "))
+		setText(health.Revision, e, revision)
+	}
+}
+
+// revisionAnnotation is where the Deployment controller writes the revision.
+const revisionAnnotation = "deployment.kubernetes.io/revision"
+
+// before finds the probe of the revision before the pod's own; revision is
+// empty when none is known, ok is false when that had no such probe.
+func (v *view) before(p *corev1.Pod, container, which string) (pr probe, revision string, ok bool) {
+	var own *appsv1.ReplicaSet
+	var all []*appsv1.ReplicaSet
+	for _, r := range p.OwnerReferences {
+		if r.Kind != "ReplicaSet" || r.Controller == nil || !*r.Controller {
+			continue
+		}
+		for _, sets := range v.sets {
+			for _, rs := range sets {
+				if rs.Namespace == p.Namespace && rs.Name == r.Name {
+					own, all = rs, sets
+				}
+			}
+		}
+	}
+	if own == nil || !hasProbe(own, container, which) { // else a webhook put the probe there
+		return probe{}, "", false
+	}
+	var last *appsv1.ReplicaSet
+	for _, rs := range all {
+		if n := number(rs); n > 0 && n < number(own) && (last == nil || n > number(last)) {
+			last = rs
+		}
+	}
+	if last == nil {
+		return probe{}, "", false
+	}
+	for i := range last.Spec.Template.Spec.Containers {
+		c := &last.Spec.Template.Spec.Containers[i]
+		if c.Name != container {
+			continue
+		}
+		revision = last.Annotations[revisionAnnotation]
+		for _, x := range probesOf(c) {
+			if x.which == which {
+				return x, revision, true
+			}
+		}
+	}
+	return probe{}, revision, false
+}
+
+func hasProbe(rs *appsv1.ReplicaSet, container, which string) bool {
+	for i := range rs.Spec.Template.Spec.Containers {
+		if c := &rs.Spec.Template.Spec.Containers[i]; c.Name == container {
+			return slices.ContainsFunc(probesOf(c), func(p probe) bool { return p.which == which })
+		}
+	}
+	return false
+}
+
+// number is a ReplicaSet's revision, 0 when it has none.
+func number(rs *appsv1.ReplicaSet) int {
+	n, err := strconv.Atoi(rs.Annotations[revisionAnnotation])
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
