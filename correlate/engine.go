@@ -10,6 +10,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/rule"
 	"github.com/yairfalse/tapio/correlate/rules/exit"
 	"github.com/yairfalse/tapio/correlate/rules/memory"
+	"github.com/yairfalse/tapio/correlate/rules/probe"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/symptoms"
 	"github.com/yairfalse/tapio/correlate/window"
@@ -20,6 +21,7 @@ import (
 var families = []func() []rule.Rule{
 	memory.Rules,
 	exit.Rules,
+	probe.Rules,
 }
 
 // Rules lists every cause the engine can name, beside "none".

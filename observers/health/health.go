@@ -38,11 +38,14 @@ var (
 	WantedN    = event.Field[int64]{Name: "wanted_sources", Unit: event.Count, Doc: "how many sources say so"}
 	WantedFrom = event.Field[string]{Name: "wanted_from", Doc: "which sources say so"}
 	Speaks     = event.Field[string]{Name: "speaks", Doc: "what the port speaks by other sources than the probe: http, https or grpc"}
+	SpeaksN    = event.Field[int64]{Name: "speaks_sources", Unit: event.Count, Doc: "how many sources say so"}
 	SpeaksFrom = event.Field[string]{Name: "speaks_from", Doc: "which sources say so"}
 	Elsewhere  = event.Field[int64]{Name: "elsewhere", Unit: event.Count, Doc: "ready pods of other workloads that are probed at this port although their spec does not declare it either"}
 	Changed    = event.Field[string]{Name: "changed", Doc: "what differs from the probe of the previous revision: port, method, path, timing, added"}
 	Before     = event.Field[string]{Name: "before", Doc: "the changed values as they were in the previous revision"}
 	Revision   = event.Field[string]{Name: "previous_revision", Doc: "the previous revision"}
+	Took       = event.Field[int64]{Name: "took", Unit: event.Seconds, Doc: "the longest that this container, or the same one of a sibling, took from its start to being ready; absent when none is known"}
+	Over       = event.Field[bool]{Name: "over", Doc: "the container is in no trouble any more"}
 )
 
 // Fields of Failed: the kubelet reports failures of one kind of one probe. At
@@ -94,7 +97,7 @@ var Spec = observers.Spec{
 	Emits: []observers.Schema{
 		{Kind: Probe, Meaning: "a probe's settings, set against what else the objects tell of the container", Fields: event.Fields(
 			Which, Method, Asks, Port, PortName, Unnamed, Path, Delay, Period, Timeout, Threshold, Budget, Passes, Startup,
-			Known, Wanted, WantedN, WantedFrom, Speaks, SpeaksFrom, Elsewhere, Changed, Before, Revision)},
+			Known, Wanted, WantedN, WantedFrom, Speaks, SpeaksN, SpeaksFrom, Elsewhere, Changed, Before, Revision, Took, Over)},
 		{Kind: Failed, Meaning: "the kubelet reports that a probe failed", Fields: event.Fields(Which, What, Port, Code)},
 		{Kind: Killed, Meaning: "the kubelet ended a container because of a probe", Fields: event.Fields(Which)},
 	},

@@ -5,6 +5,8 @@ package client
 
 import (
 	"github.com/yairfalse/tapio/observers/cluster"
+	"github.com/yairfalse/tapio/observers/health"
+	healthcluster "github.com/yairfalse/tapio/observers/health/cluster"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	lifecyclecluster "github.com/yairfalse/tapio/observers/lifecycle/cluster"
 	"github.com/yairfalse/tapio/observers/logs"
@@ -18,6 +20,7 @@ type Entry = cluster.Entry
 
 // Entries are all of them, by name.
 var Entries = []Entry{
+	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
 	{Spec: services.Spec, Open: servicescluster.Open},

@@ -58,7 +58,31 @@ func (o *observer) probeFact(v *view, p *corev1.Pod, c *corev1.Container, pr pro
 	o.comparePorts(v, p, c, pr, status, &e)
 	o.compareSpeech(v, p, c, pr, status, &e)
 	o.compareRevision(v, p, c, pr, &e)
+	setNumber(health.Took, &e, o.took(v, p, c))
 	return e
+}
+
+// took is the longest, in seconds, that a container of this name took in the
+// pods of the workload from its start to being ready; 0 when none tells. In pods
+// of several containers the readiness of one cannot be told from another's.
+func (o *observer) took(v *view, of *corev1.Pod, c *corev1.Container) int64 {
+	owner, ok := o.src.Workload(of)
+	if !ok {
+		return 0
+	}
+	var longest time.Duration
+	for _, p := range v.siblings[owner.ID] {
+		s := statusOf(p, c.Name)
+		if s == nil || !s.Ready || s.State.Running == nil || s.State.Running.StartedAt.IsZero() || len(p.Status.ContainerStatuses) > 1 {
+			continue
+		}
+		for _, x := range p.Status.Conditions {
+			if x.Type == corev1.PodReady && x.Status == corev1.ConditionTrue {
+				longest = max(longest, x.LastTransitionTime.Sub(s.State.Running.StartedAt.Time))
+			}
+		}
+	}
+	return int64(min(longest, 24*time.Hour) / time.Second)
 }
 
 func startOf(p *corev1.Pod, s *corev1.ContainerStatus) time.Time {
@@ -126,13 +150,6 @@ func (o *observer) comparePorts(v *view, p *corev1.Pod, c *corev1.Container, pr 
 			others.add(x.Port, x.From+" of "+x.Container)
 		}
 	}
-	for _, x := range probesOf(c) {
-		// A probe that fails proves nothing of its port; one at another port
-		// is still a second opinion.
-		if x.which != pr.which && (x.port != pr.port || o.passes(v, p, c, x, status)) {
-			mine.add(x.port, x.which+" probe")
-		}
-	}
 	for _, svc := range v.services[source.UID(p)] {
 		for _, sp := range svc.Spec.Ports {
 			if n := int32(sp.TargetPort.IntValue()); n > 0 && sp.Protocol != corev1.ProtocolUDP && len(p.Spec.Containers) > 0 {
@@ -142,6 +159,12 @@ func (o *observer) comparePorts(v *view, p *corev1.Pod, c *corev1.Container, pr 
 	}
 	if was, _, ok := v.before(p, c.Name, pr.which); ok && was.port != pr.port {
 		mine.add(was.port, "previous revision's "+pr.which+" probe")
+	}
+	for _, x := range probesOf(c) {
+		// A probe that fails proves nothing of its port by itself.
+		if x.which != pr.which && (o.passes(v, p, c, x, status) || x.port != pr.port && len(mine[x.port]) > 0) {
+			mine.add(x.port, x.which+" probe")
+		}
 	}
 	known := append(slices.Clone(mine[pr.port]), others[pr.port]...)
 	health.Known.Set(e, int64(len(known)))
@@ -155,24 +178,53 @@ func (o *observer) comparePorts(v *view, p *corev1.Pod, c *corev1.Container, pr 
 	}
 }
 
+// probed is a port at which pods of a namespace are probed.
+type probed struct {
+	namespace string
+	port      int32
+}
+
 // elsewhere counts ready pods of other owners that are probed at the port
 // although no container of theirs declares it: something that the spec does not
 // show listens there, as a mesh's proxy does.
 func (v *view) elsewhere(than *corev1.Pod, port int32) int {
+	if v.hidden == nil {
+		v.hidden = map[probed]map[string]int{}
+		for _, p := range v.pods {
+			if allReady(p) {
+				v.noteHidden(p)
+			}
+		}
+	}
 	n := 0
-	for _, p := range v.pods {
-		if p.Namespace != than.Namespace || ownerOf(p) == ownerOf(than) || !allReady(p) {
-			continue
-		}
-		probed := false
-		for i := range p.Spec.Containers {
-			probed = probed || slices.ContainsFunc(probesOf(&p.Spec.Containers[i]), func(x probe) bool { return x.port == port })
-		}
-		if probed && !slices.ContainsFunc(ports.OfPod(&p.Spec), func(c ports.Claim) bool { return c.Port == port }) {
-			n++
+	for owner, pods := range v.hidden[probed{than.Namespace, port}] {
+		if owner != ownerOf(than) {
+			n += pods
 		}
 	}
 	return n
+}
+
+// noteHidden notes the ports at which a pod is probed and that it does not
+// declare.
+func (v *view) noteHidden(p *corev1.Pod) {
+	declared := map[int32]bool{0: true}
+	for _, c := range ports.OfPod(&p.Spec) {
+		declared[c.Port] = true
+	}
+	for i := range p.Spec.Containers {
+		for _, x := range probesOf(&p.Spec.Containers[i]) {
+			if declared[x.port] {
+				continue
+			}
+			declared[x.port] = true
+			at := probed{p.Namespace, x.port}
+			if v.hidden[at] == nil {
+				v.hidden[at] = map[string]int{}
+			}
+			v.hidden[at][ownerOf(p)]++
+		}
+	}
 }
 
 func ownerOf(p *corev1.Pod) string {
@@ -200,7 +252,7 @@ func (o *observer) compareSpeech(v *view, p *corev1.Pod, c *corev1.Container, pr
 		}
 	}
 	for _, x := range probesOf(c) {
-		if x.which != pr.which && x.port == pr.port && (x.asks != pr.asks || o.passes(v, p, c, x, status)) {
+		if x.which != pr.which && x.port == pr.port && (o.passes(v, p, c, x, status) || len(v.failures[slot{source.UID(p), c.Name, x.which}]) == 0) {
 			say(x.asks, x.which+" probe")
 		}
 	}
@@ -236,6 +288,7 @@ func (o *observer) compareSpeech(v *view, p *corev1.Pod, c *corev1.Container, pr
 	}
 	if best != "" {
 		setText(health.Speaks, e, best)
+		health.SpeaksN.Set(e, int64(len(said[best])))
 		setText(health.SpeaksFrom, e, strings.Join(said[best][:min(3, len(said[best]))], ", "))
 	}
 }
@@ -283,12 +336,8 @@ func (v *view) before(p *corev1.Pod, container, which string) (pr probe, revisio
 		if r.Kind != "ReplicaSet" || r.Controller == nil || !*r.Controller {
 			continue
 		}
-		for _, sets := range v.sets {
-			for _, rs := range sets {
-				if rs.Namespace == p.Namespace && rs.Name == r.Name {
-					own, all = rs, sets
-				}
-			}
+		if own = v.set[p.Namespace+"/"+r.Name]; own != nil {
+			all = v.sets[source.ReplicaSetOwner(own).ID]
 		}
 	}
 	if own == nil || !hasProbe(own, container, which) { // else a webhook put the probe there

@@ -23,8 +23,16 @@ import (
 
 type observer struct {
 	*source.Loop
-	src  source.Source
-	told source.Told
+	src     source.Source
+	told    source.Told
+	reports map[string]reported // by slot and sort
+	round   uint64
+}
+
+// reported is a report of the kubelet that was told.
+type reported struct {
+	span
+	round uint64
 }
 
 // Open makes the observer. It needs the list of pods.
@@ -33,7 +41,7 @@ func Open(src source.Source) (observers.Observer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &observer{Loop: loop, src: src}, nil
+	return &observer{Loop: loop, src: src, reports: map[string]reported{}}, nil
 }
 
 // Run implements observers.Observer.
@@ -45,8 +53,12 @@ func (o *observer) Run(ctx context.Context, emit func(event.Event)) error {
 // view is what one look sees.
 type view struct {
 	pods     []*corev1.Pod
+	byUID    map[types.UID]*corev1.Pod
 	services map[types.UID][]*corev1.Service // by pod
-	sets     map[string][]*appsv1.ReplicaSet // by namespace and controller's uid
+	sets     map[string][]*appsv1.ReplicaSet // by controller
+	set      map[string]*appsv1.ReplicaSet   // by namespace and name
+	siblings map[string][]*corev1.Pod        // by controller
+	hidden   map[probed]map[string]int       // see elsewhere
 	failures map[slot][]failure
 	kills    map[slot]span
 }
@@ -58,7 +70,6 @@ type slot struct {
 }
 
 func (o *observer) look(emit func(event.Event)) error {
-	v := view{services: map[types.UID][]*corev1.Service{}, sets: map[string][]*appsv1.ReplicaSet{}, failures: map[slot][]failure{}, kills: map[slot]span{}}
 	pods, err1 := o.src.Pods.List(labels.Everything())
 	svcs, err2 := o.src.Services.List(labels.Everything())
 	sets, err3 := o.src.ReplicaSets.List(labels.Everything())
@@ -66,8 +77,37 @@ func (o *observer) look(emit func(event.Event)) error {
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return fmt.Errorf("objects cannot be read: %w", err)
 	}
-	v.pods = slices.Clone(pods)
+	v := o.view(pods, svcs, sets, events)
+	o.told.Begin()
+	o.round++
+	for _, p := range v.pods {
+		if p.DeletionTimestamp == nil && source.Plausible(string(source.UID(p))) {
+			o.lookPod(v, p, emit)
+		}
+	}
+	o.told.End(health.Over, o.src.Now(), emit)
+	for id, r := range o.reports {
+		if r.round != o.round {
+			delete(o.reports, id)
+		}
+	}
+	return nil
+}
+
+// view indexes the objects.
+func (o *observer) view(pods []*corev1.Pod, svcs []*corev1.Service, sets []*appsv1.ReplicaSet, events []*corev1.Event) *view {
+	v := &view{
+		pods: slices.Clone(pods), byUID: map[types.UID]*corev1.Pod{}, services: map[types.UID][]*corev1.Service{},
+		sets: map[string][]*appsv1.ReplicaSet{}, set: map[string]*appsv1.ReplicaSet{}, siblings: map[string][]*corev1.Pod{},
+		failures: map[slot][]failure{}, kills: map[slot]span{},
+	}
 	slices.SortFunc(v.pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
+	for _, p := range v.pods {
+		v.byUID[source.UID(p)] = p
+		if owner, ok := o.src.Workload(p); ok {
+			v.siblings[owner.ID] = append(v.siblings[owner.ID], p)
+		}
+	}
 	for _, sel := range topology.Select(svcs, pods, nil) {
 		for _, p := range sel.Pods {
 			v.services[source.UID(p)] = append(v.services[source.UID(p)], sel.Service)
@@ -76,21 +116,14 @@ func (o *observer) look(emit func(event.Event)) error {
 	for _, rs := range sets {
 		owner := source.ReplicaSetOwner(rs).ID
 		v.sets[owner] = append(v.sets[owner], rs)
+		v.set[rs.Namespace+"/"+rs.Name] = rs
 	}
 	v.readEvents(events)
-	o.told.Begin()
-	for _, p := range v.pods {
-		if p.DeletionTimestamp == nil && source.Plausible(string(source.UID(p))) {
-			o.lookPod(&v, p, emit)
-		}
-	}
-	o.told.Gone()
-	return nil
+	return v
 }
 
 // lookPod tells the probes of each container of a pod in trouble.
 func (o *observer) lookPod(v *view, p *corev1.Pod, emit func(event.Event)) {
-	uid := source.UID(p)
 	for _, list := range [][]corev1.Container{p.Spec.InitContainers, p.Spec.Containers} {
 		for i := range list {
 			c := &list[i]
@@ -99,30 +132,38 @@ func (o *observer) lookPod(v *view, p *corev1.Pod, emit func(event.Event)) {
 			}
 			status := statusOf(p, c.Name)
 			for _, pr := range probesOf(c) {
-				at := slot{uid, c.Name, pr.which}
-				failures, kill, killed := v.failures[at], v.kills[at], false
-				if kill.count > 0 {
-					killed = true
-				}
-				if !troubled(p, status) && len(failures) == 0 && !killed {
-					continue
-				}
-				o.say(at, "probe", o.probeFact(v, p, c, pr, status), emit)
-				for _, f := range failures {
-					o.say(at, "failed "+f.what+fmt.Sprint(f.port, f.code), failedFact(at, f), emit)
-				}
-				if killed {
-					o.say(at, "killed", killedFact(at, kill), emit)
-				}
+				o.lookProbe(v, p, c, pr, status, emit)
 			}
 		}
 	}
 }
 
-func (o *observer) say(at slot, what string, e event.Event, emit func(event.Event)) {
-	if o.told.New(strings.Join([]string{string(at.pod), at.container, at.which, what}, "\x00"), e) {
+func (o *observer) lookProbe(v *view, p *corev1.Pod, c *corev1.Container, pr probe, status *corev1.ContainerStatus, emit func(event.Event)) {
+	at := slot{source.UID(p), c.Name, pr.which}
+	failures, kill := v.failures[at], v.kills[at]
+	if !troubled(p, status) && len(failures) == 0 && kill.count == 0 {
+		return
+	}
+	o.told.Tell(at.id(), o.probeFact(v, p, c, pr, status), o.src.Now(), emit)
+	for _, f := range failures {
+		o.report(at.id()+fmt.Sprint(f.what, f.port, f.code), f.span, failedFact(at, f), emit)
+	}
+	if kill.count > 0 {
+		o.report(at.id()+"killed", kill, killedFact(at, kill), emit)
+	}
+}
+
+// report emits a report of the kubelet when it is new or was repeated.
+func (o *observer) report(id string, s span, e event.Event, emit func(event.Event)) {
+	old, seen := o.reports[id]
+	o.reports[id] = reported{s, o.round}
+	if !seen || old.span != s {
 		emit(e)
 	}
+}
+
+func (s slot) id() string {
+	return strings.Join([]string{string(s.pod), s.container, s.which, ""}, "\x00")
 }
 
 // troubled tells whether a container is not ready or was started again.

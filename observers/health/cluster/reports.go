@@ -108,12 +108,12 @@ func (v *view) addFailure(at slot, r health.Report, e *corev1.Event) {
 // onlyProbed names the container that a report without a field path is about:
 // the only one with such a probe, or the only one probed at the port it names.
 func (v *view) onlyProbed(uid types.UID, r health.Report) string {
-	i := slices.IndexFunc(v.pods, func(p *corev1.Pod) bool { return source.UID(p) == uid })
-	if i < 0 {
+	p := v.byUID[uid]
+	if p == nil {
 		return ""
 	}
 	var all, atPort []string
-	for _, list := range [][]corev1.Container{v.pods[i].Spec.InitContainers, v.pods[i].Spec.Containers} {
+	for _, list := range [][]corev1.Container{p.Spec.InitContainers, p.Spec.Containers} {
 		for j := range list {
 			for _, pr := range probesOf(&list[j]) {
 				if pr.which != r.Which {

@@ -1,0 +1,335 @@
+package probe
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/yairfalse/tapio/correlate/claims"
+	"github.com/yairfalse/tapio/correlate/finding"
+	"github.com/yairfalse/tapio/correlate/window"
+	"github.com/yairfalse/tapio/correlate/words"
+	"github.com/yairfalse/tapio/observers/event"
+	"github.com/yairfalse/tapio/observers/health"
+	"github.com/yairfalse/tapio/observers/lifecycle"
+)
+
+// ill is a probe that does harm: the container is killed for it, or is not
+// ready by it.
+type ill struct {
+	container event.Key
+	pod       event.Key
+	which     string
+	probe     window.Fact
+	state     window.Fact   // the container as the API last told it
+	failures  []window.Fact // of the current trouble, in order of time
+	kill      *window.Fact  // the kubelet's word that it killed for it
+	ends      []window.Fact // ends of instances that the probe can have brought about
+}
+
+func (p ill) get(f event.Field[int64]) int64    { return f.Or(p.probe.Event, 0) }
+func (p ill) text(f event.Field[string]) string { return f.Or(p.probe.Event, "") }
+
+// kills tells whether the kubelet ends the container for such a probe.
+func (p ill) kills() bool { return p.which != health.Readiness }
+
+func whichOf(e event.Event) string { return health.Which.Or(e, "") }
+
+// ills lists the probes of the window that do harm, sorted.
+func ills(w *window.Window) []ill {
+	var out []ill
+	for _, f := range claims.Current(w, health.Probe, health.Over, whichOf) {
+		if p, ok := illOf(w, f); ok {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b ill) int {
+		if c := a.container.Compare(b.container); c != 0 {
+			return c
+		}
+		return strings.Compare(a.which, b.which)
+	})
+	return out
+}
+
+func illOf(w *window.Window, f window.Fact) (ill, bool) {
+	c := f.Subject()
+	pod, ok := w.Graph.PodOf(c)
+	state, known := w.Last(lifecycle.Container, c)
+	if !ok || !known || leaving(w, pod) {
+		return ill{}, false
+	}
+	p := ill{container: c, pod: pod, which: health.Which.Or(f.Event, ""), probe: f, state: state}
+	since := w.From
+	if began, ok := p.began(); ok && !p.kills() {
+		since = began
+	}
+	for _, x := range w.About(health.Failed, c) {
+		if whichOf(x.Event) == p.which && x.End().After(since) {
+			p.failures = newest(p.failures, x)
+		}
+	}
+	for _, x := range w.About(health.Killed, c) {
+		if whichOf(x.Event) == p.which && x.End().After(w.From) {
+			p.kill = &x
+		}
+	}
+	for _, x := range w.About(lifecycle.Ended, c) {
+		if x.At.After(w.From) && lifecycle.Reason.Or(x.Event, "") != "OOMKilled" && lifecycle.Failure.Or(x.Event, "") == "" {
+			p.ends = append(p.ends, x)
+		}
+	}
+	if p.kills() {
+		return p, p.killing()
+	}
+	return p, p.unready(w)
+}
+
+// newest keeps the last told of each sort of failure: a later one counts the
+// earlier ones in.
+func newest(list []window.Fact, x window.Fact) []window.Fact {
+	list = slices.DeleteFunc(list, func(f window.Fact) bool {
+		return health.What.Or(f.Event, "") == health.What.Or(x.Event, "") && health.Code.Or(f.Event, 0) == health.Code.Or(x.Event, 0) &&
+			health.Port.Or(f.Event, 0) == health.Port.Or(x.Event, 0)
+	})
+	return append(list, x)
+}
+
+func leaving(w *window.Window, pod event.Key) bool {
+	f, ok := w.Last(lifecycle.Pod, pod)
+	if !ok {
+		return false
+	}
+	_, deleted := lifecycle.Deleted.Get(f.Event)
+	return deleted || lifecycle.Gone.Or(f.Event, false)
+}
+
+func (p ill) running() bool { return lifecycle.State.Or(p.state.Event, "") == lifecycle.Running }
+
+// began is the start of the instance that runs now.
+func (p ill) began() (time.Time, bool) {
+	s, ok := lifecycle.Started.Get(p.state.Event)
+	if !ok || s <= 0 || !p.running() {
+		return time.Time{}, false
+	}
+	return time.Unix(s, 0).UTC(), true
+}
+
+// settle is how long after its first chance a readiness probe may fail without
+// being at fault: programs take their time to start.
+const settle = 10 * time.Second
+
+// unready tells whether the container runs and its readiness probe had its
+// chance.
+func (p ill) unready(w *window.Window) bool {
+	began, ok := p.began()
+	if !ok || lifecycle.Ready.Or(p.state.Event, true) || p.startupPending() {
+		return false
+	}
+	return w.To.Sub(began) > seconds(p.get(health.Delay))+settle
+}
+
+// startupPending tells whether the startup probe has yet to pass: until then no
+// other probe is made. A container that is not ready and whose startup probe is
+// told as failing waits for that one.
+func (p ill) startupPending() bool {
+	return health.Startup.Or(p.probe.Event, false) && len(p.failures) == 0
+}
+
+// killing tells whether the probe has the container killed: the kubelet says
+// so, or instances died by signal about when the probe's patience ends.
+func (p ill) killing() bool {
+	if lifecycle.Restarts.Or(p.state.Event, 0) == 0 {
+		return false
+	}
+	return p.kill != nil || len(p.byBudget()) > 0 && (len(p.failures) > 0 || p.misset())
+}
+
+// byBudget are the ends that came about when the probe's patience does.
+func (p ill) byBudget() []window.Fact {
+	var out []window.Fact
+	for _, e := range p.ends {
+		if life, ok := lifeOf(e); ok && p.aboutBudget(life) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// grace is how long a container may take to end once it was asked to: the
+// default of Kubernetes, which the facts do not tell otherwise.
+const grace = 30 * time.Second
+
+// aboutBudget tells whether a life is what the probe gives: not shorter than
+// its patience, and not longer than one more period and the grace to end.
+func (p ill) aboutBudget(life time.Duration) bool {
+	least := seconds(p.get(health.Budget))
+	return life >= least-2*time.Second && life <= least+seconds(p.get(health.Period)+p.get(health.Timeout))+grace+5*time.Second
+}
+
+func lifeOf(end window.Fact) (time.Duration, bool) {
+	s, ok := lifecycle.Started.Get(end.Event)
+	if !ok || s <= 0 {
+		return 0, false
+	}
+	return end.At.Sub(time.Unix(s, 0)), true
+}
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+// failed finds a reported failure of one of the sorts; the newest of them.
+func (p ill) failed(what ...string) (window.Fact, bool) {
+	for _, f := range slices.Backward(p.failures) {
+		if slices.Contains(what, health.What.Or(f.Event, "")) {
+			return f, true
+		}
+	}
+	return window.Fact{}, false
+}
+
+// harm is the evidence that the probe does harm now.
+func (p ill) harm() finding.Support {
+	if p.kill != nil {
+		return finding.Support{Evidence: claims.ProbeKilled(*p.kill), Weight: finding.ProbeKills}
+	}
+	return finding.Support{Evidence: claims.State(p.state), Weight: finding.ProbeFailsNow}
+}
+
+// changed tells whether the previous revision had another setting of the sort.
+func (p ill) changed(what string) bool {
+	return slices.Contains(strings.Split(p.text(health.Changed), ","), what)
+}
+
+// where names the container as sentences do.
+func (p ill) where(w *window.Window) string {
+	return fmt.Sprintf("%s: container %s", w.Graph.Name(p.container).Name, p.container.Leaf())
+}
+
+// consequence is how the headline ends.
+func (p ill) consequence() string {
+	if !p.kills() {
+		return "is not ready"
+	}
+	return "is killed again and again (" + words.Count(lifecycle.Restarts.Or(p.state.Event, 0), "restart") + ")"
+}
+
+// propose fills in what all hypotheses about a probe have in common.
+func (p ill) propose(w *window.Window, cause finding.Cause, headline string, lead finding.Evidence) finding.Hypothesis {
+	h := finding.Hypothesis{Cause: cause, Entity: p.container, Since: p.since(), Headline: headline}
+	h.State, h.Now = p.outlook(w)
+	h.Chain = p.chain(w, lead)
+	h.Affected = []event.Key{p.pod}
+	for _, svc := range w.Graph.Services(p.pod) {
+		h.Affected = append(h.Affected, svc)
+	}
+	h.Explains = p.explains(w)
+	return h
+}
+
+// explains: the container's unreadiness, what its pod, workload and Services
+// lack for it, complaints of those Services, and the ends that the kubelet made.
+func (p ill) explains(w *window.Window) func(finding.Symptom) bool {
+	mine := map[event.Key]bool{p.container: true, p.pod: true}
+	if wl, ok := w.Graph.WorkloadOf(p.pod); ok {
+		mine[wl] = true
+	}
+	for _, svc := range w.Graph.Services(p.pod) {
+		mine[svc] = true
+	}
+	return func(s finding.Symptom) bool {
+		switch s.Sort {
+		case finding.EndedBadly:
+			return s.Entity == p.container && p.kills()
+		case finding.CallsFailed:
+			return mine[s.Peer]
+		}
+		return mine[s.Entity]
+	}
+}
+
+// since is the first sign of the trouble.
+func (p ill) since() time.Time {
+	t := p.probe.At
+	for _, f := range append(slices.Clone(p.failures), p.ends...) {
+		if f.At.Before(t) && !f.At.IsZero() {
+			t = f.At
+		}
+	}
+	if p.kill != nil && p.kill.At.Before(t) && !p.kill.At.IsZero() {
+		t = p.kill.At
+	}
+	return t
+}
+
+// calm is for how long a container must have run undisturbed, at the least, to
+// count as recovered.
+const calm = 5 * time.Minute
+
+func (p ill) outlook(w *window.Window) (finding.State, string) {
+	began, runs := p.began()
+	if !p.kills() {
+		return finding.Failing, "not ready for " + words.Span(w.To.Sub(began).Truncate(time.Second))
+	}
+	if !runs {
+		return finding.Failing, claims.State(p.state).Claim
+	}
+	run := w.To.Sub(began).Truncate(time.Second)
+	patience := seconds(p.get(health.Budget) + p.get(health.Period) + p.get(health.Timeout))
+	if health.Passes.Or(p.probe.Event, false) && run > max(calm, 3*patience) {
+		return finding.Recovered, "running undisturbed for " + words.Span(run)
+	}
+	return finding.Intermittent, fmt.Sprintf("running for %s; the probe's patience ends %s after the start at the earliest", words.Span(run), words.Span(seconds(p.get(health.Budget))))
+}
+
+// chain is the probe's setting, how it fails, and what comes of it.
+func (p ill) chain(w *window.Window, lead finding.Evidence) []finding.Link {
+	link := func(to event.Key, m finding.Mechanism, e finding.Evidence) finding.Link {
+		return finding.Link{From: p.container, To: to, Mechanism: m, At: e.At, Trust: finding.API, Sentence: e.Claim, Evidence: []finding.Evidence{e}}
+	}
+	out := []finding.Link{link(p.container, finding.Misdirects, lead)}
+	if len(p.failures) > 0 {
+		e := claims.ProbeFailed(p.failures[len(p.failures)-1])
+		if e.Key() != lead.Key() {
+			out = append(out, link(p.container, finding.Fails, e))
+		}
+	}
+	if p.kill != nil {
+		out = append(out, link(p.container, finding.Kills, claims.ProbeKilled(*p.kill)))
+	}
+	m := finding.Fails
+	if p.kills() {
+		m = finding.Restarts
+	}
+	return append(out, link(p.pod, m, claims.State(p.state)))
+}
+
+// edit is the advice to change the probe at the workload that makes the pods.
+func (p ill) edit(w *window.Window, path, value, expect, undo string) finding.Advice {
+	n := w.Graph.Name(p.container)
+	wl, ok := w.Graph.WorkloadOf(p.container)
+	if !ok {
+		return finding.Advice{Command: fmt.Sprintf("kubectl -n %s get pod %s -o yaml", n.Namespace, n.Name), Expect: expect + "; the probe of a bare pod cannot be changed, make the pod anew"}
+	}
+	owner := w.Graph.Name(wl)
+	patch := fmt.Sprintf(`{"spec":{"template":{"spec":{"containers":[{"name":%q,"%sProbe":{%s}}]}}}}`, n.Container, p.which, fmt.Sprintf(path, value))
+	return finding.Advice{
+		Command:        fmt.Sprintf("kubectl -n %s patch %s %s -p '%s'", owner.Namespace, strings.ToLower(owner.Kind), owner.Name, patch),
+		ChangesCluster: true, Expect: expect, Undo: undo,
+	}
+}
+
+// rollback is the undo of every edit.
+func (p ill) rollback(w *window.Window) string {
+	wl, ok := w.Graph.WorkloadOf(p.container)
+	if !ok {
+		return ""
+	}
+	owner := w.Graph.Name(wl)
+	return fmt.Sprintf("kubectl -n %s rollout undo %s/%s", owner.Namespace, strings.ToLower(owner.Kind), owner.Name)
+}
+
+// cause is the code of a fault of this probe: "probe/liveness-port".
+func (p ill) cause(fault string) finding.Cause {
+	return finding.Cause("probe/" + p.which + "-" + fault)
+}
