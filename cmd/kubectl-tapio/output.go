@@ -148,5 +148,10 @@ func (r *explaining) timings() {
 			r.progress("%6.2fs  %s", (r.planned.Sub(r.began) + m.After).Seconds(), at)
 		}
 	}
+	if r.probes != nil {
+		for _, b := range r.probes.Resumptions() {
+			r.progress("         the stream to %s broke and went on %s later", b.Node, b.Away.Round(time.Millisecond))
+		}
+	}
 	r.progress("%6.2fs  watched, %d facts", time.Since(r.began).Seconds(), r.input.seen())
 }

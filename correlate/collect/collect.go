@@ -5,6 +5,7 @@ package collect
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,9 +29,16 @@ type Collector struct {
 	apiDropped uint64
 }
 
+// maxLosses bounds the losses of a node that are told one by one; further ones
+// widen the last.
+const maxLosses = 16
+
 type node struct {
 	window.Node
 	states map[string]*window.ObserverState
+	// What losses say, beside what the beats count: by observer, and the rest.
+	lost    map[string]uint64
+	unnamed uint64
 }
 
 // New returns an empty collector.
@@ -98,6 +106,10 @@ func (c *Collector) Add(f wire.Sourced) {
 		}
 	case f.Source.Side != observers.Node:
 		c.addFromAPI(f)
+	case f.Hello != nil && f.Hello.Resumed:
+		c.node(f.Source).Resumed++
+	case f.Lost != nil:
+		c.node(f.Source).addLoss(*f.Lost)
 	case f.Hello != nil:
 		n := c.node(f.Source)
 		n.Attached, n.Ended = f.Hello.Clock.Wall, ""
@@ -133,7 +145,7 @@ func stateOf(need observers.Need) string {
 func (c *Collector) node(s wire.Source) *node {
 	n := c.nodes[s.Name]
 	if n == nil {
-		n = &node{Node: window.Node{Name: sourceLabel(s)}, states: map[string]*window.ObserverState{}}
+		n = &node{Node: window.Node{Name: sourceLabel(s)}, states: map[string]*window.ObserverState{}, lost: map[string]uint64{}}
 		c.nodes[s.Name] = n
 	}
 	return n
@@ -146,6 +158,32 @@ func (n *node) observer(name string) *window.ObserverState {
 		n.states[name] = o
 	}
 	return o
+}
+
+// addLoss takes what a probe says it had to drop. Events of no known observer
+// count for the node as a whole.
+func (n *node) addLoss(l wire.Lost) {
+	rest := l.Events
+	for name, k := range l.Observers {
+		if k = min(k, rest); k > 0 {
+			n.observer(name)
+			n.lost[name] += k
+			rest -= k
+		}
+	}
+	n.unnamed += rest
+	if len(n.Losses) < maxLosses {
+		n.Losses = append(n.Losses, window.Loss{Events: l.Events, From: l.From, To: l.To})
+		return
+	}
+	last := &n.Losses[maxLosses-1]
+	last.Events += l.Events
+	if l.From.Before(last.From) {
+		last.From = l.From
+	}
+	if l.To.After(last.To) {
+		last.To = l.To
+	}
 }
 
 // sourceLabel is the node's name for a node's source, else the source's own.
@@ -172,11 +210,19 @@ func (c *Collector) Window(target window.Target, from, now time.Time) *window.Wi
 	}
 	for name, n := range c.nodes {
 		copied := n.Node
+		copied.Dropped += n.unnamed
+		copied.Losses = slices.Clone(n.Losses)
+		for i := range copied.Losses {
+			copied.Losses[i].From = copied.Losses[i].From.Add(-c.offsets[name])
+			copied.Losses[i].To = copied.Losses[i].To.Add(-c.offsets[name])
+		}
 		if !copied.Attached.IsZero() {
 			copied.Attached = copied.Attached.Add(-c.offsets[name])
 		}
-		for _, o := range n.states {
-			copied.Observers = append(copied.Observers, *o)
+		for name, o := range n.states {
+			state := *o
+			state.Lost += n.lost[name]
+			copied.Observers = append(copied.Observers, state)
 		}
 		in.Nodes = append(in.Nodes, copied)
 	}

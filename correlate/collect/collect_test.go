@@ -68,6 +68,64 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
+// What the stream could not take lowers the confidence, names the observers
+// whose silence means nothing, and says when, by the client's clock.
+func TestLosses(t *testing.T) {
+	hello := wire.Frame{Hello: &wire.Hello{Specs: []observers.Spec{memory.Spec}, Clock: wire.Clock{Wall: t0}}}
+	lost := func(n uint64, by map[string]uint64, from, to int) wire.Frame {
+		return wire.Frame{Lost: &wire.Lost{Events: n, Observers: by, From: t0.Add(time.Duration(from) * time.Second), To: t0.Add(time.Duration(to) * time.Second)}}
+	}
+	beat := wire.Frame{Beat: &wire.Beat{Observers: map[string]observers.Stats{"memory": {Events: 9, Lost: 2}}}}
+	var many []wire.Frame
+	for i := range maxLosses + 5 {
+		many = append(many, lost(1, map[string]uint64{"memory": 1}, i+10, i+11))
+	}
+	for name, tt := range map[string]struct {
+		frames  []wire.Frame
+		lost    uint64
+		memory  uint64 // lost by that observer
+		losses  int
+		resumed int
+	}{
+		"none":                     {[]wire.Frame{hello, beat}, 2, 2, 0, 0},
+		"one":                      {[]wire.Frame{hello, lost(7, map[string]uint64{"memory": 7}, 1, 4), beat}, 9, 9, 1, 0},
+		"after the beat":           {[]wire.Frame{hello, beat, lost(7, map[string]uint64{"memory": 7}, 1, 4)}, 9, 9, 1, 0},
+		"of no observer":           {[]wire.Frame{hello, lost(7, nil, 1, 4)}, 7, 0, 1, 0},
+		"of more than there were":  {[]wire.Frame{hello, lost(7, map[string]uint64{"memory": 1 << 60}, 1, 4)}, 7, 7, 1, 0},
+		"resumed without loss":     {[]wire.Frame{hello, {Hello: &wire.Hello{Resumed: true, Clock: wire.Clock{Wall: t0.Add(time.Minute)}}}}, 0, 0, 0, 1},
+		"more than are told apart": {append([]wire.Frame{hello}, many...), maxLosses + 5, maxLosses + 5, maxLosses, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := New()
+			c.Align(n1.Name, time.Second)
+			for _, f := range tt.frames {
+				c.Add(wire.Sourced{Source: n1, Frame: f})
+			}
+			w := c.Window(window.Target{}, t0, t0)
+			n := w.Nodes[0]
+			if w.Lost() != tt.lost || n.Observers[0].Lost != tt.memory || len(n.Losses) != tt.losses || n.Resumed != tt.resumed {
+				t.Errorf("lost %d, node %+v", w.Lost(), n)
+			}
+			if (w.Ceiling() < 0.97) != (tt.lost > 0) || !n.Attached.Equal(t0.Add(-time.Second)) {
+				t.Errorf("ceiling %v, attached %v", w.Ceiling(), n.Attached)
+			}
+			sum := uint64(0)
+			for _, l := range n.Losses {
+				sum += l.Events
+			}
+			if len(n.Losses) > 0 && (sum < 7 || !n.Losses[0].From.Before(n.Losses[0].To)) {
+				t.Errorf("losses %+v", n.Losses)
+			}
+			if tt.losses == 1 && !n.Losses[0].From.Equal(t0) {
+				t.Errorf("the loss began at %v by the node's clock", n.Losses[0].From)
+			}
+			if tt.losses == maxLosses && !n.Losses[maxLosses-1].To.Equal(t0.Add(time.Duration(maxLosses+5+10-1)*time.Second)) {
+				t.Errorf("the last loss is %+v", n.Losses[maxLosses-1])
+			}
+		})
+	}
+}
+
 func TestRefusedObserver(t *testing.T) {
 	c := New()
 	c.Add(wire.Sourced{Source: n1, Frame: wire.Frame{Gap: &wire.Gap{Observer: "memory", Need: observers.Need{Type: observers.Hook, Name: "tp_btf/mark_victim"}, Why: "no BTF"}}})

@@ -214,7 +214,10 @@ func (b *builder) probed() bool {
 func (b *builder) coverage() Coverage {
 	c := Coverage{Nodes: []Node{}, Events: uint64(len(b.w.Facts)), Lost: b.w.Lost()}
 	for _, n := range b.w.Nodes {
-		node := Node{Name: n.Name, Observers: []Observer{}}
+		node := Node{Name: n.Name, Observers: []Observer{}, Resumed: n.Resumed}
+		for _, l := range n.Losses {
+			node.Losses = append(node.Losses, Loss{Events: l.Events, From: l.From.UTC(), To: l.To.UTC()})
+		}
 		if !n.Attached.IsZero() {
 			at := n.Attached.UTC()
 			node.From = &at

@@ -168,6 +168,16 @@ type Node struct {
 	Name      string     `json:"name"`
 	From      *time.Time `json:"from,omitempty"` // when its probe began to see
 	Observers []Observer `json:"observers"`
+	Resumed   int        `json:"resumed,omitempty"` // how often its stream broke and went on
+	Losses    []Loss     `json:"losses,omitempty"`
+}
+
+// Loss is events of a node that its stream could not take, and when they
+// happened.
+type Loss struct {
+	Events uint64    `json:"events"`
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
 }
 
 // Observer is what one observer did on one node.

@@ -44,7 +44,16 @@ type Node struct {
 	Attached  time.Time // when its probe began to see, zero when it never did
 	Ended     string    // why its stream ended, "" while it lives
 	Dropped   uint64
+	Resumed   int    // how often its stream broke and went on
+	Losses    []Loss // what the stream could not take, in order of arrival
 	Observers []ObserverState
+}
+
+// Loss is events that a probe had to drop while its stream was away or slow.
+// The observers' own counts include them.
+type Loss struct {
+	Events   uint64
+	From, To time.Time // when the earliest and the latest of them happened
 }
 
 // ObserverState is what one observer on one node did.

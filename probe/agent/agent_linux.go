@@ -61,9 +61,11 @@ type Config struct {
 }
 
 // Serve runs the probe on a listener, which it closes. It serves one client at
-// a time; a new client with the right token takes over from the one before,
-// whose connection may hang unnoticed. It returns nil when a client says stop
-// or ctx ends, and an error that matches ErrSilent when the time is up.
+// a time. A new connection of the same session goes on where the last one
+// broke, which may hang unnoticed; one of another session, with the right
+// token, takes over and the observers begin anew. It returns nil when a client
+// says stop or ctx ends, and an error that matches ErrSilent when the time is
+// up.
 func Serve(ctx context.Context, ln net.Listener, cfg Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &server{cfg: cfg, ready: make(chan *client), heard: make(chan struct{}, 1)}
@@ -90,10 +92,12 @@ func Serve(ctx context.Context, ln net.Listener, cfg Config) error {
 			cur.end("the probe cannot accept connections any more")
 			return err
 		case c := <-s.ready:
-			cur.end("another connection of the client took over")
 			limit = cfg.Silence
 			silence.Reset(limit)
-			cur = startSession(ctx, cfg, c, s.hear)
+			if !cur.resume(c) {
+				cur.end("another client took over")
+				cur = startSession(ctx, cfg, c, s.hear)
+			}
 		case <-s.heard:
 			silence.Reset(limit)
 		case <-silence.C:

@@ -158,25 +158,6 @@ func TestToldToEnd(t *testing.T) {
 	})
 }
 
-func TestNewStreamAfterLoss(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := serve(t, config(entry("memory", emitting("memory.a"))))
-		for range 3 {
-			c := p.join(t, goodStart())
-			time.Sleep(flushAfter)
-			synctest.Wait()
-			frames, _ := c.got()
-			checkSeq(t, frames)
-			if len(frames) != 2 || frames[0].Hello == nil || frames[1].Event == nil {
-				t.Errorf("frames %+v, want a hello and an event", frames)
-			}
-			c.conn.Close()
-			synctest.Wait()
-			time.Sleep(DefaultSilence - time.Second)
-		}
-	})
-}
-
 func TestStopJustBeforeClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := serve(t, config(entry("memory", emitting())))

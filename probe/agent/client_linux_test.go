@@ -25,7 +25,7 @@ func TestRefusals(t *testing.T) {
 		{"token", start(func(s *wire.Start) { s.Token = "other" }), "the token is not the one of this run"},
 		{"no token", start(func(s *wire.Start) { s.Token = "" }), "the token is not the one of this run"},
 		{"token before build", start(func(s *wire.Start) { s.Token, s.Build = "other", "v9" }), "the token is not the one of this run"},
-		{"protocol", start(func(s *wire.Start) { s.Protocol = 99 }), "this probe speaks protocol 1 and kubectl-tapio 99: use a probe and a kubectl-tapio of the same build"},
+		{"protocol", start(func(s *wire.Start) { s.Protocol = 99 }), "this probe speaks protocol 2 and kubectl-tapio 99: use a probe and a kubectl-tapio of the same build"},
 		{"build", start(func(s *wire.Start) { s.Build = "v9" }), "this probe is build v1.2.3 and kubectl-tapio is build v9: use a probe and a kubectl-tapio of the same build"},
 		{"not a start", wire.Frame{Ping: &wire.Ping{}}, "the first frame is not a start: use kubectl-tapio of build v1.2.3"},
 	}
@@ -96,9 +96,11 @@ func TestTakeOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := serve(t, config(entry("memory", emitting())))
 		old := p.join(t, goodStart())
-		fresh := p.join(t, goodStart())
+		other := goodStart()
+		other.Session = "s2"
+		fresh := p.join(t, other)
 		frames, _ := old.got()
-		if got := byeOf(t, frames); got != "another connection of the client took over" {
+		if got := byeOf(t, frames); got != "another client took over" {
 			t.Errorf("bye %q", got)
 		}
 		if frames, err := fresh.got(); len(frames) != 1 || err != nil {
@@ -119,6 +121,7 @@ func TestTakeOverFromHangingConnection(t *testing.T) {
 		hanging := newPeer(t, p.dial())
 		s := goodStart()
 		hanging.send(wire.Frame{Start: &s})
+		s.Session = "s2"
 		fresh := p.join(t, s)
 		time.Sleep(byeTimeout)
 		synctest.Wait()

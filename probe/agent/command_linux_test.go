@@ -37,7 +37,7 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"agent", "--listen", "127.0.0.1:99999", "--token-sha256", hash}, 1, "invalid port"},
 		{[]string{"agent", "--listen", "127.0.0.1:0", "--token-sha256", hash, "--patience", "1ms"}, 1, "tapio-probe: the client is silent: no word from it for 1ms\n"},
 		{[]string{"agent", "--listen", "[::1]:0", "--token-sha256", "zz"}, 2, "--token-sha256"},
-		{[]string{"version"}, 0, "tapio-probe " + wire.Build() + " protocol 1\n"},
+		{[]string{"version"}, 0, "tapio-probe " + wire.Build() + " protocol 2\n"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {

@@ -71,7 +71,7 @@ func sayBye(conn net.Conn, reason string) {
 	if err != nil {
 		return
 	}
-	if w.Write(wire.Frame{Seq: 1, Bye: &wire.Bye{Reason: clip(reason)}}) != nil || w.Close() != nil {
+	if w.Write(wire.Frame{Bye: &wire.Bye{Reason: clip(reason)}}) != nil || w.Close() != nil {
 		return
 	}
 	if closeWrite(conn) {

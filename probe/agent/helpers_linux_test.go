@@ -190,7 +190,7 @@ func (p *peer) got() ([]wire.Frame, error) {
 }
 
 func goodStart() wire.Start {
-	return wire.Start{Protocol: wire.Protocol, Build: build, Token: token, Node: "n1"}
+	return wire.Start{Protocol: wire.Protocol, Build: build, Token: token, Node: "n1", Session: "s1"}
 }
 
 // join connects with a good start frame and waits until all is quiet.
@@ -215,13 +215,23 @@ func (p *probe) ended(t *testing.T) error {
 	}
 }
 
-// checkSeq fails unless the numbers of frames and events count from 1.
+// checkSeq fails unless the numbers of lines and events count from 1, and all
+// else has none.
 func checkSeq(t *testing.T, frames []wire.Frame) {
 	t.Helper()
-	events := uint64(0)
+	lines, events := uint64(0), uint64(0)
 	for i, f := range frames {
-		if f.Seq != uint64(i+1) {
-			t.Fatalf("frame %d has number %d", i+1, f.Seq)
+		if f.Event == nil && f.Gap == nil && f.Lost == nil {
+			if f.Seq != 0 {
+				t.Fatalf("frame %d of the connection has number %d", i+1, f.Seq)
+			}
+			continue
+		}
+		if lines++; f.Lost != nil {
+			lines, events = f.Seq, events+f.Lost.Events
+		}
+		if f.Seq != lines {
+			t.Fatalf("frame %d has number %d, want %d", i+1, f.Seq, lines)
 		}
 		if f.Event != nil {
 			if events++; f.Event.Seq != events {

@@ -8,13 +8,12 @@ import (
 	"sync"
 
 	"github.com/yairfalse/tapio/observers"
-	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/probe/wire"
 )
 
 // wanted lists the observers that the client asks for.
 func (s *session) wanted() []Entry {
-	names := s.client.start.Observers
+	names := s.start.Observers
 	if len(names) == 0 {
 		return s.machine.Observers
 	}
@@ -33,7 +32,7 @@ func (s *session) observe(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	entries := s.wanted()
-	for _, name := range s.client.start.Observers {
+	for _, name := range s.start.Observers {
 		if !slices.ContainsFunc(entries, func(e Entry) bool { return e.Spec.Name == name }) {
 			s.gap(ctx, name, fmt.Errorf("this probe has no observer of that name"))
 		}
@@ -66,7 +65,7 @@ func (s *session) observe(ctx context.Context) {
 		// Run is called also when the session is over: it is what frees the
 		// observer.
 		wg.Go(func() {
-			_, err := guard(func() (struct{}, error) { return struct{}{}, o.Run(ctx, s.emit) })
+			_, err := guard(func() (struct{}, error) { return struct{}{}, o.Run(ctx, s.spool.addEvent) })
 			if err == nil && ctx.Err() == nil {
 				err = errors.New("it ended before the run did")
 			}
@@ -77,23 +76,13 @@ func (s *session) observe(ctx context.Context) {
 	}
 }
 
-// emit queues an event or counts it as dropped. It never blocks.
-func (s *session) emit(ev event.Event) {
-	select {
-	case s.queue <- ev:
-	default:
-		s.dropped.Add(1)
-	}
-}
-
 // gap tells the client what cannot be seen, unless the session is over.
 func (s *session) gap(ctx context.Context, observer string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
 	for _, g := range gaps(observer, err) {
-		select {
-		case s.notes <- wire.Frame{Gap: &g}:
-		case <-ctx.Done():
-			return
-		}
+		s.spool.addGap(g)
 	}
 }
 

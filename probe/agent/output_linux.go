@@ -4,17 +4,15 @@ import (
 	"net"
 	"time"
 
-	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/probe/wire"
 )
 
-// output numbers frames and writes them. It is for the goroutine that owns the
-// writing half of the connection.
+// output writes frames. It is for the goroutine that owns the writing half of
+// the connection.
 type output struct {
-	w           *wire.Writer
-	seq, events uint64
-	timer       *time.Timer
-	waiting     bool // something was written and not flushed
+	w       *wire.Writer
+	timer   *time.Timer
+	waiting bool // something was written and not flushed
 }
 
 // newOutput writes to conn; a client that takes nothing for the time of stall
@@ -39,18 +37,12 @@ func (s *stalling) Write(p []byte) (int, error) {
 	return s.Conn.Write(p)
 }
 
-// put writes a frame with the next number. A frame that cannot be encoded takes
-// none.
+// put writes a frame of the connection itself, which has no number.
 func (o *output) put(f wire.Frame) error {
-	f.Seq = o.seq + 1
 	if f.Pong != nil {
 		f.Pong.Sent = time.Now()
 	}
-	if err := o.w.Write(f); err != nil {
-		return err
-	}
-	o.seq++
-	return nil
+	return o.w.Write(f)
 }
 
 // send writes a frame and everything before it without delay.
@@ -61,13 +53,11 @@ func (o *output) send(f wire.Frame) error {
 	return o.flush()
 }
 
-// sendEvent numbers and writes an event, to be flushed when due.
-func (o *output) sendEvent(ev event.Event) error {
-	ev.Seq = o.events + 1
-	if err := o.put(wire.Frame{Event: &ev}); err != nil {
+// line writes a line of the spool, to be flushed when due.
+func (o *output) line(text []byte) error {
+	if err := o.w.WriteLine(text); err != nil {
 		return err
 	}
-	o.events++
 	if !o.waiting {
 		o.waiting = true
 		if o.timer == nil {

@@ -12,12 +12,11 @@ import (
 // direction, so each has its own goroutine and nobody waits for one without
 // another way out.
 type conversation struct {
-	conn     io.ReadWriteCloser
-	w        *wire.Writer
-	r        *wire.Reader
-	incoming chan wire.Frame
-	broken   chan error // holds the reader's or the writer's error
-	closed   chan struct{}
+	conn   io.ReadWriteCloser
+	w      *wire.Writer
+	r      *wire.Reader
+	mail   *mailbox
+	broken chan error // holds the reader's or the writer's error
 }
 
 func newConversation(conn io.ReadWriteCloser) (*conversation, error) {
@@ -31,7 +30,7 @@ func newConversation(conn io.ReadWriteCloser) (*conversation, error) {
 	}
 	return &conversation{
 		conn: conn, w: w, r: r,
-		incoming: make(chan wire.Frame), broken: make(chan error, 2), closed: make(chan struct{}),
+		mail: newMailbox(), broken: make(chan error, 2),
 	}, nil
 }
 
@@ -45,7 +44,7 @@ func (c *conversation) send(frames ...wire.Frame) error {
 	return c.w.Flush()
 }
 
-// read passes frames on until the connection ends.
+// read puts frames into the mailbox until the connection ends.
 func (c *conversation) read() {
 	defer c.r.Close()
 	for {
@@ -54,29 +53,48 @@ func (c *conversation) read() {
 			c.broken <- err
 			return
 		}
-		select {
-		case c.incoming <- f:
-		case <-c.closed:
+		if !c.mail.put(f) {
 			return
 		}
 	}
 }
 
-// speak sends pings, and Stop when ctx ends, until done is closed.
-func (c *conversation) speak(ctx context.Context, done <-chan struct{}, pings <-chan wire.Ping) {
+// ackEvery is how often a probe is told what it need not keep any longer.
+const ackEvery = 200 * time.Millisecond
+
+// speak sends pings when they are due or asked for and, as soon as there is
+// something new to acknowledge, acks; when ctx ends, Stop. It goes on while the
+// reader of the frames is slow, so that the probe knows that its client lives.
+func (c *conversation) speak(ctx context.Context, done <-chan struct{}, ping func() wire.Ping, quick <-chan struct{}, taken func() uint64) {
+	pings, acks := time.NewTicker(pingEvery), time.NewTicker(ackEvery)
+	defer pings.Stop()
+	defer acks.Stop()
+	acked := taken()
 	for {
+		var f wire.Frame
 		select {
-		case p := <-pings:
-			if err := c.send(wire.Frame{Ping: &p}); err != nil {
-				c.broken <- err
-				return
+		case <-pings.C:
+			p := ping()
+			f.Ping = &p
+		case <-quick:
+			p := ping()
+			f.Ping = &p
+		case <-acks.C:
+			if taken() == acked {
+				continue
 			}
+			acked = taken()
+			f.Ack = &wire.Ack{Seq: acked}
 		case <-ctx.Done():
-			if err := c.send(wire.Frame{Stop: &wire.Stop{}}); err != nil {
-				c.broken <- err
-			}
-			return
+			f.Stop = &wire.Stop{}
 		case <-done:
+			return
+		}
+		if err := c.send(f); err != nil {
+			c.broken <- err
+			return
+		}
+		if f.Stop != nil {
 			return
 		}
 	}
@@ -87,7 +105,7 @@ const closeBound = 200 * time.Millisecond
 
 // close ends the connection. On one that hangs, its farewell is not waited for.
 func (c *conversation) close() {
-	close(c.closed)
+	c.mail.close()
 	done := make(chan struct{})
 	go func() {
 		c.conn.Close()

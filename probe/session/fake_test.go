@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ type fakeProbe struct {
 	wait  func(ctx context.Context) error // nil: runs at once
 	serve func(p *peer)                   // called for each connection
 
+	met   atomic.Bool
 	mu    sync.Mutex
 	phase launch.Phase
 	why   string
@@ -67,7 +69,9 @@ func (f *fakeProbe) Dial(ctx context.Context, greet func(io.ReadWriteCloser) err
 		ours, theirs := net.Pipe()
 		go func() {
 			defer theirs.Close()
-			f.serve(newPeer(theirs))
+			p := newPeer(theirs)
+			p.met = &f.met
+			f.serve(p)
 		}()
 		err := greet(ours)
 		if err == nil {
@@ -92,6 +96,9 @@ type peer struct {
 	r    *wire.Reader
 	seq  uint64
 	skew time.Duration // of the node's clock
+	anew bool          // whether it never resumes
+	acks []uint64
+	met  *atomic.Bool // whether an earlier connection said hello
 }
 
 func newPeer(conn net.Conn) *peer {
@@ -102,8 +109,10 @@ func newPeer(conn net.Conn) *peer {
 
 func (p *peer) send(frames ...wire.Frame) error {
 	for _, f := range frames {
-		p.seq++
-		f.Seq = p.seq
+		if f.Event != nil || f.Gap != nil {
+			p.seq++
+			f.Seq = p.seq
+		}
 		if err := p.w.Write(f); err != nil {
 			return err
 		}
@@ -117,7 +126,11 @@ func (p *peer) hello() *wire.Start {
 	if err != nil || f.Start == nil {
 		return nil
 	}
-	if p.send(wire.Frame{Hello: &wire.Hello{Protocol: wire.Protocol, Build: testBuild, Node: f.Start.Node}}) != nil {
+	resumed := p.met != nil && p.met.Swap(true) && !p.anew
+	if resumed {
+		p.seq = f.Start.After
+	}
+	if p.send(wire.Frame{Hello: &wire.Hello{Protocol: wire.Protocol, Build: testBuild, Node: f.Start.Node, Resumed: resumed}}) != nil {
 		return nil
 	}
 	return f.Start
@@ -150,6 +163,8 @@ func (p *peer) serve() bool {
 				if p.send(wire.Frame{Pong: &wire.Pong{Echo: f.Ping.Sent, Received: now, Sent: now}}) != nil {
 					return false
 				}
+			case f.Ack != nil:
+				p.acks = append(p.acks, f.Ack.Seq)
 			case f.Stop != nil:
 				p.send(wire.Frame{Beat: &wire.Beat{}}, wire.Frame{Bye: &wire.Bye{Reason: "stopped"}})
 				for range frames {

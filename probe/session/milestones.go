@@ -15,6 +15,12 @@ type Milestone struct {
 	After time.Duration // since the plan was begun
 }
 
+// Resumption is a stream that broke and went on.
+type Resumption struct {
+	Node string
+	Away time.Duration // from the break to the first word after it
+}
+
 // times collects the milestones of a run, each once.
 type times struct {
 	began time.Time
@@ -22,7 +28,11 @@ type times struct {
 	mu   sync.Mutex
 	all  []Milestone
 	seen map[[2]string]bool
+	away []Resumption // at most maxResumptions
 }
+
+// maxResumptions bounds what is remembered of a stream that breaks for ever.
+const maxResumptions = 10_000
 
 func newTimes() *times { return &times{began: time.Now(), seen: map[[2]string]bool{}} }
 
@@ -41,4 +51,18 @@ func (t *times) list() []Milestone {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.all)
+}
+
+func (t *times) resumed(node string, away time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.away) < maxResumptions {
+		t.away = append(t.away, Resumption{Node: node, Away: away})
+	}
+}
+
+func (t *times) resumptions() []Resumption {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.away)
 }

@@ -154,6 +154,9 @@ func (s *Session) setOffset(node string, o Offset) {
 // Milestones returns when the run reached its stages, in order of time.
 func (s *Session) Milestones() []Milestone { return s.plan.times.list() }
 
+// Resumptions lists the streams that broke and went on, in order of time.
+func (s *Session) Resumptions() []Resumption { return s.plan.times.resumptions() }
+
 // sourceOf is the source of a node's frames.
 func sourceOf(node string) wire.Source {
 	return wire.Source{Name: "node/" + node, Side: observers.Node}

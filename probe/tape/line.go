@@ -138,7 +138,7 @@ func decodeLine(b []byte) (Line, error) {
 // fromProbe tells frames that state something from those of the plugin, which
 // hold the token of the run, and from kinds that are not known.
 func fromProbe(f wire.Frame) bool {
-	return f.Hello != nil || f.Gap != nil || f.Event != nil || f.Beat != nil || f.Bye != nil
+	return f.Hello != nil || f.Gap != nil || f.Event != nil || f.Beat != nil || f.Bye != nil || f.Lost != nil
 }
 
 // Sourced is the line's frame as collect takes it; ok is false without one.

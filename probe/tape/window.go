@@ -19,7 +19,7 @@ const (
 
 // Window keeps the newest part of a long run in memory: every line of the last
 // Span, and of what is older only what a story still needs: the hello and the
-// last beat, bye and alignment of each source, each gap once, and of each kind
+// last beat, bye and alignment of each source, each loss, each gap once, and of each kind
 // of fact about each entity the newest one (of ends of containers, one for each
 // instance). What was dropped is told as a gap. It is for one goroutine.
 type Window struct {
@@ -79,9 +79,14 @@ func stateKey(l Line) string {
 		return ""
 	case f.Hello != nil:
 		parts = append(parts, "hello")
+		if f.Hello.Resumed {
+			parts = append(parts, l.At.String()) // each one counts
+		}
 		for _, s := range f.Hello.Specs {
 			parts = append(parts, s.Name)
 		}
+	case f.Lost != nil:
+		parts = append(parts, "lost", l.At.String())
 	case f.Beat != nil:
 		parts = append(parts, "beat")
 	case f.Bye != nil:

@@ -68,6 +68,16 @@ func (w *Writer) Write(f Frame) error {
 	return nil
 }
 
+// WriteLine adds a frame that AppendFrame has encoded: one line with its
+// newline. The error ends the stream.
+func (w *Writer) WriteLine(line []byte) error {
+	w.dirty = true
+	if _, err := w.zw.Write(line); err != nil {
+		return fmt.Errorf("wire: write a frame: %w", err)
+	}
+	return nil
+}
+
 // Flush sends what was written so far. Without anything to send it does
 // nothing.
 func (w *Writer) Flush() error {

@@ -45,7 +45,7 @@ func killEvent() *event.Event {
 // allFrames has one frame of each kind.
 func allFrames() []Frame {
 	return []Frame{
-		{Start: &Start{Protocol: Protocol, Build: "v1", Token: "t", Node: "n", Observers: []string{"memory"}, Scope: Scope{PodUIDs: []string{"u"}}}},
+		{Start: &Start{Protocol: Protocol, Build: "v1", Token: "t", Node: "n", Observers: []string{"memory"}, Scope: Scope{PodUIDs: []string{"u"}}, Session: "5eed", After: 3}},
 		{Ping: &Ping{Sent: noon}},
 		{Stop: &Stop{}},
 		{Seq: 1, Hello: &Hello{Protocol: Protocol, Build: "v1", Node: "n", BootID: "b", Kernel: "6.1.0", Arch: "amd64",
@@ -55,6 +55,9 @@ func allFrames() []Frame {
 		{Seq: 4, Beat: &Beat{Clock: Clock{Wall: noon}, Observers: map[string]observers.Stats{"memory": {Events: 1}}, Dropped: 2, CPU: 3, RSS: 4}},
 		{Seq: 5, Pong: &Pong{Echo: noon, Received: noon, Sent: noon}},
 		{Seq: 6, Bye: &Bye{Reason: "done"}},
+		{Ack: &Ack{Seq: 6}},
+		{Hello: &Hello{Protocol: Protocol, Build: "v1", Node: "n", Specs: []observers.Spec{}, Resumed: true}},
+		{Seq: 90, Lost: &Lost{Events: 84, From: noon, To: noon.Add(time.Second), Observers: map[string]uint64{"memory": 84}}},
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 
 // Protocol is the version of the frames. Plugin and probe must agree on it;
 // within one version changes only add.
-const Protocol = 1
+const Protocol = 2
 
 // Frame is one message. Exactly one of the pointers is set; a frame of a kind
-// this build does not know has none and is passed over. Frames from the probe
-// carry a sequence number that starts at 1 and has no holes.
+// this build does not know has none and is passed over. What the probe must not
+// lose silently (gap, event, lost) carries a sequence number, which counts from
+// 1 through the whole session, across its connections; a lost frame accounts
+// for every number that is missing before it, and for its own.
 type Frame struct {
 	Seq uint64 `json:"seq,omitempty"`
 
@@ -27,15 +29,18 @@ type Frame struct {
 	Beat  *Beat        `json:"beat,omitempty"`
 	Pong  *Pong        `json:"pong,omitempty"`
 	Bye   *Bye         `json:"bye,omitempty"`
+	Lost  *Lost        `json:"lost,omitempty"`
 
 	// From the plugin.
 	Start *Start `json:"start,omitempty"`
 	Ping  *Ping  `json:"ping,omitempty"`
 	Stop  *Stop  `json:"stop,omitempty"`
+	Ack   *Ack   `json:"ack,omitempty"`
 }
 
-// Start is the first frame of the plugin. Until it arrives with the right
-// token the probe says nothing.
+// Start is the first frame of the plugin on a connection. Until it arrives with
+// the right token the probe says nothing. A start with the session of the
+// connection before goes on with it: the observers never noticed the break.
 type Start struct {
 	Protocol  int      `json:"protocol"`
 	Build     string   `json:"build"`
@@ -43,6 +48,8 @@ type Start struct {
 	Node      string   `json:"node"`                // metadata.name of the node the probe runs on
 	Observers []string `json:"observers,omitempty"` // names; none means all
 	Scope     Scope    `json:"scope"`
+	Session   string   `json:"session"`         // chosen by the plugin, the same for all connections of a run
+	After     uint64   `json:"after,omitempty"` // resume: the last number that the plugin has
 }
 
 // Scope is what the run is about.
@@ -61,6 +68,9 @@ type Hello struct {
 	Arch     string           `json:"arch"`
 	Specs    []observers.Spec `json:"specs"`
 	Clock    Clock            `json:"clock"`
+	// Resumed is whether the session goes on where an earlier connection broke:
+	// then the specs, which that one had, are left out.
+	Resumed bool `json:"resumed,omitempty"`
 }
 
 // Clock reads both clocks of a node at one moment.
@@ -81,9 +91,24 @@ type Gap struct {
 type Beat struct {
 	Clock     Clock                      `json:"clock"`
 	Observers map[string]observers.Stats `json:"observers"`
-	Dropped   uint64                     `json:"dropped"` // events the probe itself had to drop
+	Dropped   uint64                     `json:"dropped"` // events the probe itself had to drop, but for those a lost frame tells of
 	CPU       time.Duration              `json:"cpu"`     // CPU time of the probe process so far, ns
 	RSS       uint64                     `json:"rss"`     // resident bytes of the probe process
+}
+
+// Lost tells of events that the probe had to drop because the stream was away,
+// or took them too slowly, for longer than the spool holds.
+type Lost struct {
+	Events    uint64            `json:"events"`
+	From      time.Time         `json:"from"`                // when the earliest of them happened
+	To        time.Time         `json:"to"`                  // when the latest of them happened
+	Observers map[string]uint64 `json:"observers,omitempty"` // events by observer
+}
+
+// Ack says that the plugin has everything up to a number; the probe need not
+// keep it any longer.
+type Ack struct {
+	Seq uint64 `json:"seq"`
 }
 
 // Ping asks for a Pong; the probe ends itself when none comes for a while.

@@ -79,7 +79,7 @@ func (f Frame) bodies() int {
 	n := 0
 	for _, set := range [...]bool{
 		f.Hello != nil, f.Gap != nil, f.Event != nil, f.Beat != nil, f.Pong != nil, f.Bye != nil,
-		f.Start != nil, f.Ping != nil, f.Stop != nil,
+		f.Lost != nil, f.Start != nil, f.Ping != nil, f.Stop != nil, f.Ack != nil,
 	} {
 		if set {
 			n++
@@ -104,6 +104,8 @@ func (f Frame) check() error {
 		return over("observers in a hello", len(f.Hello.Specs), MaxSpecs)
 	case f.Beat != nil:
 		return over("observers in a beat", len(f.Beat.Observers), MaxSpecs)
+	case f.Lost != nil:
+		return over("observers in a loss", len(f.Lost.Observers), MaxSpecs)
 	case f.Start != nil:
 		return errors.Join(over("observers in a start", len(f.Start.Observers), MaxNames),
 			over("pods in a start", len(f.Start.Scope.PodUIDs), MaxNames))

@@ -149,10 +149,32 @@ func Unseen(s *story.Story) []string {
 			parts = append(parts, fmt.Sprintf("%s before %s (probe start) except kernel log and counters", n.Name, words.At(*n.From, s.Window.To)))
 		}
 	}
-	if s.Coverage.Lost > 0 {
-		parts = append(parts, words.Count(s.Coverage.Lost, "event")+" lost")
+	rest := s.Coverage.Lost
+	for _, n := range s.Coverage.Nodes {
+		if l, ok := allLosses(n); ok {
+			rest -= min(l.Events, rest)
+			parts = append(parts, fmt.Sprintf("%s of %s between %s and %s (the stream was away, or slower than they came)",
+				words.Count(l.Events, "event"), n.Name, words.At(l.From, s.Window.To), words.At(l.To, s.Window.To)))
+		}
+	}
+	if rest > 0 {
+		parts = append(parts, words.Count(rest, "event")+" lost")
 	}
 	return parts
+}
+
+// allLosses sums up what the stream of a node could not take.
+func allLosses(n story.Node) (sum story.Loss, ok bool) {
+	for i, l := range n.Losses {
+		if i == 0 || l.From.Before(sum.From) {
+			sum.From = l.From
+		}
+		if i == 0 || l.To.After(sum.To) {
+			sum.To = l.To
+		}
+		sum.Events += l.Events
+	}
+	return sum, len(n.Losses) > 0
 }
 
 // TrustWord is how a trust reads: "seen", "API", "kubelet", "inferred".
