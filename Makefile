@@ -90,6 +90,11 @@ dist: ## archives for six platforms, checksums and the krew manifest, in dist (V
 test-krew: ## install, upgrade and remove the plugin with the real krew client; needs kubectl
 	go test -tags live -count=1 -timeout 40m -v ./krew
 
+.PHONY: test-kernels
+test-kernels: ## the node's live tests on other kernels, under emulation: Debian's 6.1 and 6.12, amd64 and arm64
+	@hack/setup.sh kernels
+	go test -tags live -count=1 -timeout 40m -v ./test/kernels
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin dist probe/launch/payload/*.fl probe/launch/payload/probe-*.json

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup.sh [generate|lab]: makes sure the tools are there, installing Debian's
+# setup.sh [generate|lab|test|kernels]: makes sure the tools are there, installing Debian's
 # packages when root, else saying which are missing.
 set -euo pipefail
 part=${1:-all}
@@ -26,6 +26,12 @@ if [ "$part" = all ] || [ "$part" = test ]; then
 	need cc gcc
 	need qemu-aarch64-static qemu-user-static
 	need tmux tmux
+fi
+if [ "$part" = all ] || [ "$part" = kernels ]; then
+	need qemu-system-x86_64 qemu-system-x86
+	need qemu-system-aarch64 qemu-system-arm
+	need dpkg-deb dpkg
+	need apt-get apt
 fi
 [ ${#package[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

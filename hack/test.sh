@@ -49,6 +49,8 @@ else
 	make --no-print-directory labctl
 	bin/labctl down
 	(cd test/lab && go test ./internal/... ./cmd/labctl/... && go test -tags live -count=1 -timeout 15m ./live)
+	step "other kernels"
+	make --no-print-directory test-kernels
 	step "lab up"
 	trap 'bin/labctl down' EXIT
 	bin/labctl up --nodes 2
