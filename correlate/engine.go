@@ -9,6 +9,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/rule"
 	"github.com/yairfalse/tapio/correlate/rules/exit"
+	"github.com/yairfalse/tapio/correlate/rules/image"
 	"github.com/yairfalse/tapio/correlate/rules/memory"
 	"github.com/yairfalse/tapio/correlate/rules/probe"
 	"github.com/yairfalse/tapio/correlate/story"
@@ -20,6 +21,7 @@ import (
 // families list the causes of each family; docs/causes.md keeps their order.
 var families = []func() []rule.Rule{
 	memory.Rules,
+	image.Rules,
 	exit.Rules,
 	probe.Rules,
 }

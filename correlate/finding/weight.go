@@ -30,6 +30,7 @@ var blocks = []map[Weight]Entry{
 	memoryWeights,
 	exitWeights,
 	probeWeights,
+	imageWeights,
 }
 
 func table() map[Weight]Entry {

@@ -5,6 +5,7 @@ package catalog
 import (
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/health"
+	"github.com/yairfalse/tapio/observers/image"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
@@ -14,6 +15,7 @@ import (
 // Specs declare all observers, by name.
 var Specs = []observers.Spec{
 	health.Spec,
+	image.Spec,
 	lifecycle.Spec,
 	logs.Spec,
 	memory.Spec,

@@ -7,6 +7,8 @@ import (
 	"github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/health"
 	healthcluster "github.com/yairfalse/tapio/observers/health/cluster"
+	"github.com/yairfalse/tapio/observers/image"
+	imagecluster "github.com/yairfalse/tapio/observers/image/cluster"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	lifecyclecluster "github.com/yairfalse/tapio/observers/lifecycle/cluster"
 	"github.com/yairfalse/tapio/observers/logs"
@@ -21,6 +23,7 @@ type Entry = cluster.Entry
 // Entries are all of them, by name.
 var Entries = []Entry{
 	{Spec: health.Spec, Open: healthcluster.Open},
+	{Spec: image.Spec, Open: imagecluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
 	{Spec: services.Spec, Open: servicescluster.Open},
