@@ -8,6 +8,7 @@ import (
 
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/rule"
+	"github.com/yairfalse/tapio/correlate/rules/config"
 	"github.com/yairfalse/tapio/correlate/rules/exit"
 	"github.com/yairfalse/tapio/correlate/rules/image"
 	"github.com/yairfalse/tapio/correlate/rules/memory"
@@ -22,6 +23,7 @@ import (
 var families = []func() []rule.Rule{
 	memory.Rules,
 	image.Rules,
+	config.Rules,
 	exit.Rules,
 	probe.Rules,
 }

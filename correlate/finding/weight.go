@@ -31,6 +31,7 @@ var blocks = []map[Weight]Entry{
 	exitWeights,
 	probeWeights,
 	imageWeights,
+	configWeights,
 }
 
 func table() map[Weight]Entry {

@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/config"
 	"github.com/yairfalse/tapio/observers/health"
 	"github.com/yairfalse/tapio/observers/image"
 	"github.com/yairfalse/tapio/observers/lifecycle"
@@ -15,6 +16,7 @@ import (
 // Specs declare all observers, by name.
 var Specs = []observers.Spec{
 	health.Spec,
+	config.Spec,
 	image.Spec,
 	lifecycle.Spec,
 	logs.Spec,

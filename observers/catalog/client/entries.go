@@ -5,6 +5,8 @@ package client
 
 import (
 	"github.com/yairfalse/tapio/observers/cluster"
+	"github.com/yairfalse/tapio/observers/config"
+	configcluster "github.com/yairfalse/tapio/observers/config/cluster"
 	"github.com/yairfalse/tapio/observers/health"
 	healthcluster "github.com/yairfalse/tapio/observers/health/cluster"
 	"github.com/yairfalse/tapio/observers/image"
@@ -23,6 +25,7 @@ type Entry = cluster.Entry
 // Entries are all of them, by name.
 var Entries = []Entry{
 	{Spec: health.Spec, Open: healthcluster.Open},
+	{Spec: config.Spec, Open: configcluster.Open},
 	{Spec: image.Spec, Open: imagecluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
