@@ -15,8 +15,8 @@ import (
 
 // Specs declare all observers, by name.
 var Specs = []observers.Spec{
-	health.Spec,
 	config.Spec,
+	health.Spec,
 	image.Spec,
 	lifecycle.Spec,
 	logs.Spec,

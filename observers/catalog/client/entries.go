@@ -24,8 +24,8 @@ type Entry = cluster.Entry
 
 // Entries are all of them, by name.
 var Entries = []Entry{
-	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: config.Spec, Open: configcluster.Open},
+	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: image.Spec, Open: imagecluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
