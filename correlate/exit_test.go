@@ -9,6 +9,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/facts"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/observers/lifecycle"
+	"github.com/yairfalse/tapio/observers/logs"
 )
 
 // familyCase is a set of facts and what the engine must make of it.
@@ -136,6 +137,140 @@ func TestExit(t *testing.T) {
 			},
 			not: []string{"exit/segfault"},
 		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+// TestLastWords has ends of the program's own and what its log told of just
+// before.
+func TestLastWords(t *testing.T) {
+	says := func(x facts.End, what, target string) func(*facts.Set) {
+		return func(s *facts.Set) {
+			s.Loops(api, 30, 1, x)
+			s.Says(api, 30.4, what, target)
+		}
+	}
+	one := facts.End{Code: 1}
+	tests := []familyCase{
+		{
+			name: "a file is absent", target: api, cause: "exit/config-missing", set: says(one, logs.NoFile, "/etc/app.yaml"), state: "failing",
+			says: []string{"api-7d: container app ends because it lacks /etc/app.yaml: exit 1 after 1s, twice, last at 14:00:30 UTC"},
+			not:  []string{"exit/panic-or-usage", "exit/dependency-unavailable"}, out: []string{"memory/limit-oom"},
+		},
+		{name: "a variable is not set", target: api, cause: "exit/config-missing", set: says(one, logs.NoVariable, "DB_URL"), says: []string{"it lacks DB_URL"}},
+		{name: "malformed", target: api, cause: "config/invalid", set: says(one, logs.BadConfig, "/etc/app.yaml"), not: []string{"exit/config-missing"}},
+		{name: "the runtime's heap", target: redis, cause: "memory/heap-exhausted", set: func(s *facts.Set) { s.Loops(redis, 30, 50, facts.End{Code: 3}); s.Says(redis, 29, logs.Heap, "") }, not: []string{"memory/limit-oom"}, out: []string{"memory/limit-oom"}},
+		{name: "the runtime's heap, by SIGABRT", target: api, cause: "memory/heap-exhausted", set: says(facts.End{Code: 134}, logs.Heap, "")},
+		{name: "the kernel's OOM killer is the rival", target: redis, cause: "memory/limit-oom", set: func(s *facts.Set) {
+			s.Loops(redis, 30, 50, facts.End{Reason: "OOMKilled", Code: 137})
+			s.Says(redis, 29, logs.Heap, "")
+		}, not: []string{"memory/heap-exhausted"}},
+		{name: "leadership", target: api, cause: "exit/leader-lost", set: says(one, logs.LeaseLost, ""), not: []string{"exit/panic-or-usage"}},
+		{name: "permission", target: api, cause: "storage/permission", set: says(one, logs.DeniedFile, "/data"), not: []string{"storage/read-only-root"}, says: []string{"it may not use /data"}},
+		{name: "read-only", target: api, cause: "storage/read-only-root", set: says(one, logs.ReadOnlyFile, "/tmp/x"), not: []string{"storage/permission"}},
+		{name: "full", target: api, cause: "storage/disk-full", set: says(one, logs.NoSpace, "/data/wal"), not: []string{"storage/permission"}},
+		{name: "port", target: api, cause: "network/port-conflict", set: says(one, logs.Port, "8080"), says: []string{"port 8080 is taken already"}},
+		{name: "not permitted", target: api, cause: "exit/capability-denied", set: says(one, logs.NotPermitted, "")},
+		{name: "cloud", target: api, cause: "config/cloud-identity", set: says(one, logs.CloudIdentity, "")},
+		{name: "files", target: api, cause: "limit/file-descriptors", set: says(one, logs.FilesLimit, "")},
+		{name: "threads", target: api, cause: "limit/pids", set: says(one, logs.Threads, ""), not: []string{"memory/heap-exhausted"}},
+		{name: "exec format error in the log", target: api, cause: "exit/wrong-architecture", set: says(facts.End{Code: 255}, logs.Format, "/app"), not: []string{"exit/command-not-found"}},
+		{name: "a library is absent", target: api, cause: "exit/command-not-found", set: says(facts.End{Code: 127}, logs.Library, "libssl.so.1.1")},
+		{name: "a panic", target: api, cause: "exit/panic-or-usage", set: says(facts.End{Code: 2}, logs.Panic, "")},
+		{name: "an unknown flag", target: api, cause: "exit/panic-or-usage", set: says(facts.End{Code: 2}, logs.Usage, "--prot"), says: []string{"it does not know --prot"}},
+		{
+			name: "a panic over a missing file is the file's", target: api, cause: "exit/config-missing",
+			set: func(s *facts.Set) { says(facts.End{Code: 2}, logs.NoFile, "/etc/a")(s); s.Says(api, 30.5, logs.Panic, "") },
+			not: []string{"exit/panic-or-usage"},
+		},
+		{
+			name: "a panic for want of a peer is the peer's", target: api, cause: "exit/dependency-unavailable",
+			set: func(s *facts.Set) {
+				says(facts.End{Code: 2}, logs.Panic, "")(s)
+				s.ComplainsOf(api, 28, 30.2, logs.Refused, "db:5432")
+			},
+			says: []string{"ends because db:5432 refuses connections"}, not: []string{"exit/panic-or-usage", "exit/config-missing"}, out: []string{"exit/config-missing"},
+		},
+		{name: "words long before the end are not its last", target: api, set: func(s *facts.Set) { s.Loops(api, 30, 50, one); s.Says(api, -10, logs.NoFile, "/etc/a") }},
+		{name: "no words, exit 1", target: api, set: func(s *facts.Set) { s.Loops(api, 30, 1, one) }},
+		{name: "no words, exit 2", target: api, set: func(s *facts.Set) { s.Loops(api, 30, 1, facts.End{Code: 2}) }},
+		{name: "who was killed did not give up", target: api, set: says(facts.End{Code: 137}, logs.NoFile, "/etc/a"), not: []string{"exit/config-missing"}},
+		{
+			name: "the peer's own fault is the root", target: api, cause: "memory/limit-oom",
+			set: func(s *facts.Set) {
+				s.Service("shop", "redis", redis)
+				s.Names(api, "shop", "redis")
+				s.Loops(redis, 20, 15, facts.End{Reason: "OOMKilled", Code: 137})
+				s.Loops(api, 30, 5, one)
+				s.Complains(api, 28, 30.2, 3, logs.Refused, "shop", "redis")
+			},
+			says: []string{"redis-0"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+func TestCompleted(t *testing.T) {
+	done := facts.End{Code: 0}
+	tests := []familyCase{
+		{
+			name: "finishes and is started again", target: api, cause: "exit/completed-loop", set: func(s *facts.Set) { s.Loops(api, 30, 2, done) },
+			says: []string{"api-7d: container app finishes after 2s without an error (exit 0) and is started again: 2 restarts"}, out: []string{"exit/panic-or-usage"},
+		},
+		{name: "finished once and is not started again", target: bare, set: func(s *facts.Set) {
+			s.Pod(bare, 0, facts.State{State: lifecycle.Terminated, Reason: "Completed"})
+			s.End(bare, -10, 0, done)
+		}},
+		{name: "the kubelet stopped it", target: api, set: func(s *facts.Set) { s.Loops(api, 30, 200, done); s.Stopping(api, 25) }, not: []string{"exit/completed-loop"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+func TestInitFailed(t *testing.T) {
+	first := facts.End{Code: 1, Role: lifecycle.Init}
+	loops := func(s *facts.Set) {
+		s.Init(api, 31, facts.State{State: lifecycle.Waiting, Reason: "CrashLoopBackOff", Restarts: 2})
+		s.End(api, 29, 30, first)
+	}
+	tests := []familyCase{
+		{name: "ends with an error", target: api, cause: "exit/init-failed", set: loops, says: []string{"api-7d: init container app fails, so that no other container of the pod begins: exit 1"}},
+		{
+			name: "its last words go deeper", target: api, cause: "exit/config-missing",
+			set: func(s *facts.Set) { loops(s); s.Says(api, 29.5, logs.NoFile, "/etc/a") },
+		},
+		{name: "hangs", target: api, cause: "exit/init-failed", set: func(s *facts.Set) { s.Init(api, -100, facts.State{State: lifecycle.Running, Started: -100}) }, says: []string{"has run for 2m20s and does not end"}},
+		{name: "has just begun", target: api, set: func(s *facts.Set) { s.Init(api, 30, facts.State{State: lifecycle.Running, Started: 30}) }},
+		{name: "failed once and is done since", target: api, set: func(s *facts.Set) {
+			s.End(api, 9, 10, first)
+			s.Init(api, 20, facts.State{State: lifecycle.Terminated, Reason: "Completed"})
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+func TestSidecarOrder(t *testing.T) {
+	calls := func(mateBegan float64) func(*facts.Set) {
+		return func(s *facts.Set) {
+			s.Pod(api, 10, running(12, 1))
+			s.Beside(api, "proxy", mateBegan)
+			s.End(api, 0, 2, facts.End{Code: 1})
+			s.ComplainsOf(api, 1, 2, logs.Refused, "127.0.0.1:15001")
+		}
+	}
+	tests := []familyCase{
+		{
+			name: "the proxy began after it", target: api, cause: "exit/sidecar-order", set: calls(4), out: []string{"exit/dependency-unavailable"},
+			says: []string{"it calls 127.0.0.1:15001 before container proxy of its pod serves it"}, not: []string{"exit/dependency-unavailable"},
+		},
+		{name: "the proxy was there long before", target: api, set: calls(-100), not: []string{"exit/sidecar-order", "exit/dependency-unavailable"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, tt.run)

@@ -64,6 +64,8 @@ func Complaint(f window.Fact) finding.Evidence {
 	what := map[string]string{
 		logs.Refused: "refused", logs.Reset: "reset", logs.Closed: "closed unanswered",
 		logs.Timeout: "timed out", logs.Unreachable: "found no route", logs.Unresolved: "found no address",
+		logs.LoginRefused: "refused the login", logs.TooMany: "found no connection left", logs.ReadOnlyPeer: "found it read-only",
+		logs.Untrusted: "did not accept its certificate",
 	}[logs.What.Or(f.Event, "")]
 	target := logs.Target.Or(f.Event, "")
 	if target == "" {

@@ -61,3 +61,32 @@ func (s *Set) Loops(p Pod, at float64, life float64, x End) {
 		s.End(p, started, end, one)
 	}
 }
+
+// Init adds the pod as one that waits for its init container, which is in the
+// given state and the only one that is told.
+func (s *Set) Init(p Pod, at float64, st State) {
+	s.Pod(p, at, st)
+	list := s.List[len(s.List)-2:]
+	lifecycle.Phase.Set(&list[0].Event, "Pending")
+	lifecycle.Role.Set(&list[1].Event, lifecycle.Init)
+}
+
+// Beside adds another container of the pod, which runs since the given second.
+func (s *Set) Beside(p Pod, name string, started float64) {
+	e := event.Event{Kind: lifecycle.Container, At: At(started), Refs: []event.Ref{{Role: event.Subject, Key: event.ContainerKey(p.UID, name)}, {Role: event.Owner, Key: p.Key()}}}
+	lifecycle.Name.Set(&e, name)
+	lifecycle.Role.Set(&e, lifecycle.Main)
+	lifecycle.State.Set(&e, lifecycle.Running)
+	lifecycle.Ready.Set(&e, true)
+	lifecycle.Started.Set(&e, At(started).Unix())
+	lifecycle.Restarts.Set(&e, 0)
+	s.add(observers.Cluster, e)
+}
+
+// Stopping says by an Event that the kubelet stops the pod's container.
+func (s *Set) Stopping(p Pod, at float64) {
+	e := event.Event{Kind: lifecycle.Report, At: At(at), Refs: []event.Ref{{Role: event.Subject, Key: p.App()}, {Role: event.Owner, Key: p.Key()}}}
+	lifecycle.Type.Set(&e, "Normal")
+	lifecycle.Reason.Set(&e, "Killing")
+	s.add(observers.Cluster, e)
+}

@@ -3,12 +3,40 @@
 package exit
 
 import (
+	"slices"
+
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/rule"
 )
 
 // Rules lists the family's causes.
 func Rules() []rule.Rule {
+	return slices.Concat(startRules(), saidRules(), []rule.Rule{
+		{
+			Cause: DependencyUnavailable, Eval: evalDependencyUnavailable,
+			Doc:    "The program quits by itself and its last words complain of a peer in another pod.",
+			Rivals: []finding.Cause{ConfigMissing, SidecarOrder, "config/address-wrong"},
+		},
+		{
+			Cause: SidecarOrder, Eval: evalSidecarOrder,
+			Doc:    "The program quits because an address of its own pod refuses, and the container that serves it began only after it.",
+			Rivals: []finding.Cause{DependencyUnavailable},
+		},
+		{
+			Cause: CompletedLoop, Eval: evalCompletedLoop,
+			Doc:    "The main process ends without an error, unasked, and the kubelet starts it again: it should be a Job or stay in the foreground.",
+			Rivals: []finding.Cause{PanicOrUsage, "exit/terminated-on-request"},
+		},
+		{
+			Cause: InitFailed, Eval: evalInitFailed,
+			Doc:    "An init container ends with an error or does not end, and the main containers never begin.",
+			Rivals: []finding.Cause{DependencyUnavailable, PanicOrUsage},
+		},
+	}, signalRules())
+}
+
+// startRules are the causes for which a program cannot even begin.
+func startRules() []rule.Rule {
 	return []rule.Rule{
 		{
 			Cause: CommandNotFound, Eval: evalCommandNotFound,
@@ -25,6 +53,13 @@ func Rules() []rule.Rule {
 			Doc:    "The program is built for another processor: the kernel answered the attempt to execute it with ENOEXEC.",
 			Rivals: []finding.Cause{CommandNotFound, IllegalInstruction},
 		},
+	}
+}
+
+// signalRules are the causes for which a program ends by a signal of its own
+// making.
+func signalRules() []rule.Rule {
+	return []rule.Rule{
 		{
 			Cause: IllegalInstruction, Eval: evalSignal(IllegalInstruction),
 			Doc:    "The program used an instruction that the processor does not have: exit code 132 (SIGILL).",

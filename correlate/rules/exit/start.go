@@ -2,11 +2,13 @@ package exit
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/yairfalse/tapio/correlate/claims"
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/observers/lifecycle"
+	"github.com/yairfalse/tapio/observers/logs"
 )
 
 // The causes for which a program cannot even begin.
@@ -23,7 +25,7 @@ const (
 )
 
 func evalCommandNotFound(w *window.Window) []finding.Hypothesis {
-	return startFailures(w, CommandNotFound, lifecycle.FailNotFound, codeNotFound)
+	return unlessSaid(startFailures(w, CommandNotFound, lifecycle.FailNotFound, codeNotFound), evalSaid(w, CommandNotFound))
 }
 
 func evalNotExecutable(w *window.Window) []finding.Hypothesis {
@@ -31,7 +33,18 @@ func evalNotExecutable(w *window.Window) []finding.Hypothesis {
 }
 
 func evalWrongArchitecture(w *window.Window) []finding.Hypothesis {
-	return startFailures(w, WrongArchitecture, lifecycle.FailFormat, -1)
+	return unlessSaid(startFailures(w, WrongArchitecture, lifecycle.FailFormat, -1), evalSaid(w, WrongArchitecture))
+}
+
+// unlessSaid adds the hypotheses that rest on last words, for containers that
+// have none by the runtime's word.
+func unlessSaid(hs, said []finding.Hypothesis) []finding.Hypothesis {
+	for _, h := range said {
+		if !slices.ContainsFunc(hs, func(o finding.Hypothesis) bool { return o.Entity == h.Entity }) {
+			hs = append(hs, h)
+		}
+	}
+	return hs
 }
 
 // startFailures proposes the cause for containers whose newest start the
@@ -53,6 +66,11 @@ func startFailures(w *window.Window, cause finding.Cause, failure string, code i
 			headline = fmt.Sprintf("%s ended: %s (%s)", c.where(w), startWords(cause, c), said)
 		}
 		h := c.propose(w, cause, headline, c.support(weight)...)
+		for _, f := range c.words(w) {
+			if what := logs.What.Or(f.Event, ""); f.Kind == logs.Trouble && (what == logs.NoCommand || what == logs.Library || what == logs.DeniedFile && cause == NotExecutable) {
+				h.For = append(h.For, finding.Support{Evidence: claims.Trouble(f), Weight: finding.LastWords})
+			}
+		}
 		h.RuledOut = startRivals(c, cause)
 		if !refused(c.last) {
 			h.Absent = []finding.Absent{{What: "which command it was", Why: "only the exit code tells, not the kernel's answer to execve"}}

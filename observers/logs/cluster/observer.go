@@ -175,7 +175,9 @@ func (o *observer) facts(sc *scope, tasks []*task) []event.Event {
 					{Role: event.Owner, Key: event.PodKey(uid)},
 				},
 			}
-			if peer, ok := sc.peer(t.pod.Namespace, g.Target); ok {
+			if g.Own {
+				e.Kind = logs.Trouble
+			} else if peer, ok := sc.peer(t.pod.Namespace, g.Target); ok {
 				e.Refs = append(e.Refs, event.Ref{Role: event.Peer, Key: peer})
 			}
 			logs.What.Set(&e, g.What)

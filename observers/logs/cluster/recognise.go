@@ -9,7 +9,8 @@ import (
 // Complaint is what one line complains of.
 type Complaint struct {
 	What   string // a value of logs.What
-	Target string // "host:port", "host" or empty
+	Target string // "host:port", "host" or empty; of the program's own trouble, the thing it names
+	Own    bool   // trouble of the program's own (see RecogniseOwn)
 }
 
 // maxLine bounds how much of a line is looked at, in bytes.
@@ -63,6 +64,10 @@ var phrases = []struct {
 		"timeout expired", "deadlineexceeded", "deadline_exceeded", "timeouterror", "timeoutexception",
 		"tls handshake timeout", "timeout connecting to", "timeout reading from", "error 110 connecting", "timed out. (connect timeout=",
 	}},
+	{logs.LoginRefused, logins},
+	{logs.TooMany, tooMany},
+	{logs.ReadOnlyPeer, readOnlyPeer},
+	{logs.Untrusted, []string{"x509: ", "certificate verify failed", "sslhandshakeexception", "self-signed certificate", "certificate has expired"}},
 }
 
 // classify names the sort of failure. A line that names several of them, other

@@ -86,7 +86,13 @@ func (s *scanner) line(line string) {
 		s.add(p)
 	}
 	c, ok := Recognise(text)
-	if !ok || c.Target == "" && isTrace(text) {
+	if !ok {
+		if c, ok = RecogniseOwn(text); ok {
+			s.add(group{Complaint: c, first: at, last: at, count: 1})
+		}
+		return
+	}
+	if c.Target == "" && isTrace(text) {
 		return
 	}
 	g := group{Complaint: c, first: at, last: at, count: 1}

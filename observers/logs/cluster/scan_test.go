@@ -23,7 +23,7 @@ func stamped(d time.Duration, text string) string {
 const refusedLine = "dial tcp 10.96.0.12:6379: connect: connection refused"
 
 func TestScan(t *testing.T) {
-	redis := Complaint{logs.Refused, "10.96.0.12:6379"}
+	redis := Complaint{What: logs.Refused, Target: "10.96.0.12:6379"}
 	tests := []struct {
 		name, in string
 		from     cursor
