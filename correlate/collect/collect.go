@@ -25,6 +25,7 @@ type Collector struct {
 	gaps       []window.Gap
 	nodes      map[string]*node
 	offsets    map[string]time.Duration
+	boots      map[string]string // boot ids by source
 	dropped    uint64
 	apiDropped uint64
 }
@@ -43,7 +44,7 @@ type node struct {
 
 // New returns an empty collector.
 func New() *Collector {
-	return &Collector{nodes: map[string]*node{}, offsets: map[string]time.Duration{}}
+	return &Collector{nodes: map[string]*node{}, offsets: map[string]time.Duration{}, boots: map[string]string{}}
 }
 
 // Merge passes on the frames of all sources until each is closed or ctx ends.
@@ -112,6 +113,7 @@ func (c *Collector) Add(f wire.Sourced) {
 		c.node(f.Source).addLoss(*f.Lost)
 	case f.Hello != nil:
 		n := c.node(f.Source)
+		c.boots[f.Source.Name] = f.Hello.BootID
 		n.Attached, n.Ended = f.Hello.Clock.Wall, ""
 		for _, s := range f.Hello.Specs {
 			n.observer(s.Name)
@@ -203,10 +205,10 @@ func (c *Collector) Seen() int {
 func (c *Collector) Window(target window.Target, from, now time.Time) *window.Window {
 	c.mu.Lock()
 	in := window.Input{Target: target, From: from, Now: now, Gaps: append([]window.Gap(nil), c.gaps...)}
-	in.Facts = make([]window.Fact, len(c.facts))
-	for i, f := range c.facts {
+	in.Facts = twins(slices.Clone(c.facts), c.boots)
+	for i := range in.Facts {
+		f := &in.Facts[i]
 		f.At = f.At.Add(-c.offsets[f.Source])
-		in.Facts[i] = f
 	}
 	for name, n := range c.nodes {
 		copied := n.Node

@@ -19,6 +19,9 @@ type Fact struct {
 	event.Event
 	Source string
 	Side   observers.Side
+	// Twin is whether another node that shares this one's kernel tells the same
+	// of itself: then the fact counts as one about its node and nowhere else.
+	Twin bool
 }
 
 // Target is what the user asked about.
@@ -122,7 +125,9 @@ func New(in Input) *Window {
 	for i := range w.Facts {
 		w.Facts[i].Refs = w.canonical(w.Facts[i].Kind, w.Facts[i].Refs)
 		f := w.Facts[i]
-		w.byKind[f.Kind] = append(w.byKind[f.Kind], f)
+		if !f.Twin {
+			w.byKind[f.Kind] = append(w.byKind[f.Kind], f)
+		}
 		at := subject{f.Kind, f.Subject()}
 		w.about[at] = append(w.about[at], f)
 	}
