@@ -103,7 +103,9 @@ func (c *Collector) Add(f wire.Sourced) {
 	case f.Gap != nil:
 		c.gaps = append(c.gaps, window.Gap{Source: sourceLabel(f.Source), Side: f.Source.Side, Observer: f.Gap.Observer, Need: f.Gap.Need, Why: f.Gap.Why})
 		if f.Source.Side == observers.Node && f.Gap.Observer != "" {
-			c.node(f.Source).observer(f.Gap.Observer).State = stateOf(f.Gap.Need)
+			n := c.node(f.Source)
+			n.observer(f.Gap.Observer).State = stateOf(f.Gap.Need)
+			n.Gone = n.Gone || f.Gap.Ends()
 		}
 	case f.Source.Side != observers.Node:
 		c.addFromAPI(f)
@@ -114,6 +116,7 @@ func (c *Collector) Add(f wire.Sourced) {
 	case f.Hello != nil:
 		n := c.node(f.Source)
 		c.boots[f.Source.Name] = f.Hello.BootID
+		n.Gone = false
 		n.Attached, n.Ended = f.Hello.Clock.Wall, ""
 		for _, s := range f.Hello.Specs {
 			n.observer(s.Name)

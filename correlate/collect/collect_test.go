@@ -126,6 +126,32 @@ func TestLosses(t *testing.T) {
 	}
 }
 
+// A probe that was lost on the way has not watched to the end; one that begins
+// anew has.
+func TestGoneProbe(t *testing.T) {
+	hello := wire.Frame{Hello: &wire.Hello{Specs: []observers.Spec{memory.Spec}, Clock: wire.Clock{Wall: t0}}}
+	gap := func(need string) wire.Frame {
+		return wire.Frame{Gap: &wire.Gap{Observer: wire.GapOfProbe, Need: observers.Need{Type: observers.Feature, Name: need}, Why: "x"}}
+	}
+	for name, tt := range map[string]struct {
+		frames []wire.Frame
+		gone   bool
+	}{
+		"alive":         {[]wire.Frame{hello}, false},
+		"lost":          {[]wire.Frame{hello, gap(wire.WholeProbe + "n1")}, true},
+		"a gap of it":   {[]wire.Frame{hello, gap("an unbroken stream")}, false},
+		"lost and back": {[]wire.Frame{hello, gap(wire.WholeProbe + "n1"), hello}, false},
+	} {
+		c := New()
+		for _, f := range tt.frames {
+			c.Add(wire.Sourced{Source: n1, Frame: f})
+		}
+		if got := c.Window(window.Target{}, t0, t0).Nodes[0].Gone; got != tt.gone {
+			t.Errorf("%s: gone %v", name, got)
+		}
+	}
+}
+
 func TestRefusedObserver(t *testing.T) {
 	c := New()
 	c.Add(wire.Sourced{Source: n1, Frame: wire.Frame{Gap: &wire.Gap{Observer: "memory", Need: observers.Need{Type: observers.Hook, Name: "tp_btf/mark_victim"}, Why: "no BTF"}}})

@@ -46,6 +46,7 @@ type Node struct {
 	Name      string
 	Attached  time.Time // when its probe began to see, zero when it never did
 	Ended     string    // why its stream ended, "" while it lives
+	Gone      bool      // whether it was lost before the run's end, so that later silence means nothing
 	Dropped   uint64
 	Resumed   int    // how often its stream broke and went on
 	Losses    []Loss // what the stream could not take, in order of arrival
@@ -180,8 +181,8 @@ func (w *Window) Last(k event.Kind, key event.Key) (Fact, bool) {
 	return fs[len(fs)-1], true
 }
 
-// Watched tells whether the observer ran on the node that holds the entity and
-// lost nothing there, so that its silence means something; since tells from
+// Watched tells whether the observer ran on the node that holds the entity to
+// the end and lost nothing there, so that its silence means something; since tells from
 // when on.
 func (w *Window) Watched(observer string, k event.Key) (since time.Time, ok bool) {
 	node, known := w.Graph.NodeOf(k)
@@ -189,7 +190,7 @@ func (w *Window) Watched(observer string, k event.Key) (since time.Time, ok bool
 		return time.Time{}, false
 	}
 	for _, n := range w.Nodes {
-		if n.Name != node.ID || n.Attached.IsZero() || n.Dropped > 0 {
+		if n.Name != node.ID || n.Attached.IsZero() || n.Dropped > 0 || n.Gone {
 			continue
 		}
 		for _, o := range n.Observers {

@@ -49,16 +49,18 @@ func TestWatched(t *testing.T) {
 	s := &facts.Set{}
 	s.Pod(redis, 0, facts.State{State: lifecycle.Running})
 	seen := window.Node{Name: "n1", Attached: facts.At(1), Observers: []window.ObserverState{{Name: "memory", State: window.Attached}}}
-	lossy, refused, dropped, other := seen, seen, seen, seen
+	lossy, refused, dropped, other, gone := seen, seen, seen, seen, seen
 	lossy.Observers = []window.ObserverState{{Name: "memory", State: window.Attached}}
 	lossy.Observers[0].Lost = 1
 	refused.Observers = []window.ObserverState{{Name: "memory", State: window.Refused}}
 	dropped.Dropped = 1
 	other.Name = "n2"
+	gone.Gone = true
 	for name, tt := range map[string]struct {
 		node window.Node
 		want bool
 	}{
+		"gone":     {gone, false},
 		"attached": {seen, true}, "lost events": {lossy, false}, "refused": {refused, false},
 		"the probe dropped events": {dropped, false}, "another node": {other, false}, "never attached": {window.Node{Name: "n1"}, false},
 	} {

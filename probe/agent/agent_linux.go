@@ -86,7 +86,7 @@ func Serve(ctx context.Context, ln net.Listener, cfg Config) error {
 		}
 		select {
 		case <-ctx.Done():
-			cur.end("the probe was told to end, its pod is being stopped")
+			cur.end("its pod is being stopped")
 			return nil
 		case err := <-failed:
 			cur.end("the probe cannot accept connections any more")

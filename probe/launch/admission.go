@@ -17,6 +17,9 @@ import (
 var (
 	podSecurityText = regexp.MustCompile(`violates? PodSecurity "([a-z]+)(?::[^"]*)?"(?:: (.*))?`)
 	webhookText     = regexp.MustCompile(`admission webhook "([^"]+)"(?: denied the request)?(?:: (.*))?`)
+	webhookDownText = regexp.MustCompile(`failed calling webhook "([^"]+)"(?:: (.*))?`)
+	priorityText    = regexp.MustCompile(`no PriorityClass with name (\S+) was found`)
+	terminatingText = regexp.MustCompile(`unable to create new content in namespace \S+ because it is being terminated`)
 	policyText      = regexp.MustCompile(`(ValidatingAdmissionPolicy '[^']+')(?: with binding '[^']+')? denied request(?:: (.*))?`)
 	quotaText       = regexp.MustCompile(`exceeded quota: ([^,]+)(?:, (.*))?|failed quota: ([^:]+)(?:: (.*))?`)
 	limitText       = regexp.MustCompile(`(?:maximum|minimum) (?:cpu|memory|ephemeral-storage) (?:usage|limit)? ?per (?:Pod|Container)[^.]*`)
@@ -72,6 +75,18 @@ func refusalText(text, namespace string) *Refused {
 			What: fmt.Sprintf("webhook %s refuses the probe in %s", clean(m[1]), namespace), Why: m[2],
 		}
 	}
+	if m := webhookDownText.FindStringSubmatch(text); m != nil {
+		return &Refused{
+			Reason: Webhook, Ask: askNamespace,
+			What: fmt.Sprintf("webhook %s does not answer, and %s takes nothing without it", clean(m[1]), namespace), Why: lastClause(m[2]),
+		}
+	}
+	if m := priorityText.FindStringSubmatch(text); m != nil {
+		return &Refused{Reason: Conflict, What: "there is no PriorityClass " + clean(m[1]), Ask: "choose another --priority-class"}
+	}
+	if terminatingText.MatchString(text) {
+		return &Refused{Reason: Conflict, What: fmt.Sprintf("namespace %s is being deleted", namespace), Ask: askNamespace}
+	}
 	if m := policyText.FindStringSubmatch(text); m != nil {
 		return &Refused{
 			Reason: Webhook, Ask: askNamespace,
@@ -97,6 +112,15 @@ func refusalText(text, namespace string) *Refused {
 		}
 	}
 	return nil
+}
+
+// lastClause is what stands behind the last colon of an error's text: what the
+// network said, without the layers around it.
+func lastClause(text string) string {
+	if i := strings.LastIndex(text, ": "); i >= 0 {
+		return text[i+2:]
+	}
+	return text
 }
 
 // dryRunUnsupported tells whether err only says that some webhook cannot take

@@ -57,7 +57,7 @@ func (p *Probe) Dial(ctx context.Context, greet func(io.ReadWriteCloser) error) 
 		var again <-chan time.Time
 		switch {
 		case st.Phase == Ended, st.Phase == Absent && st.Name != "":
-			return &Refused{Node: p.Node, Reason: Lost, What: fmt.Sprintf("the probe on %s ended", p.Node), Why: st.Why, Err: last}
+			return st.lost(p.Node, last)
 		case st.Phase == Running && !running:
 			running, wait = true, firstRetry
 			fallthrough
@@ -76,16 +76,34 @@ func (p *Probe) Dial(ctx context.Context, greet func(io.ReadWriteCloser) error) 
 		case <-again:
 		case <-changed:
 		case <-ctx.Done():
-			why := ""
-			if last != nil {
-				why = innermost(last)
-			}
-			return &Refused{
-				Node: p.Node, Reason: Lost, Err: errors.Join(ctx.Err(), last), Why: why,
-				What: fmt.Sprintf("no stream to the probe on %s", p.Node),
-			}
+			return p.noStream(ctx.Err(), last)
 		}
 	}
+}
+
+// noStream is the refusal of a probe that could not be reached in time.
+func (p *Probe) noStream(over, last error) *Refused {
+	r := &Refused{
+		Node: p.Node, Reason: Lost, Err: errors.Join(over, last), Ask: AskAgain,
+		What: fmt.Sprintf("no stream to the probe on %s", p.Node),
+	}
+	if last != nil {
+		r.Why = innermost(last)
+		if unreachable(last) {
+			r.What = fmt.Sprintf("the API server does not answer, and with it the probe on %s is out of reach", p.Node)
+		}
+	}
+	return r
+}
+
+// lost is the refusal of a probe that ran and is gone.
+func (st PodState) lost(node string, err error) *Refused {
+	r := st.denied(node)
+	if r == nil {
+		r = &Refused{What: fmt.Sprintf("the probe on %s ended", node), Why: st.Why, Ask: AskAgain}
+	}
+	r.Node, r.Reason, r.Err = node, Lost, err
+	return r
 }
 
 // try opens one connection and begins the conversation on it.

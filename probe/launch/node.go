@@ -28,12 +28,12 @@ func checkNode(node *corev1.Node, evictionExempt bool) *Refused {
 	for _, c := range node.Status.Conditions {
 		switch {
 		case c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue:
-			r := refuse("", "node %s is not ready", node.Name)
+			r := refuse("look at its kubelet", "node %s is not ready", node.Name)
 			r.Why = c.Message
 			return r
 		case c.Type == corev1.NodeDiskPressure && c.Status == corev1.ConditionTrue && !evictionExempt,
 			c.Type == corev1.NodePIDPressure && c.Status == corev1.ConditionTrue && !evictionExempt:
-			return refuse("try --priority-class=system-node-critical", "node %s has %s and admits no ordinary pod", node.Name, c.Type)
+			return refuse(askPriority, "node %s has %s and admits no ordinary pod", node.Name, c.Type)
 		}
 	}
 	return nil

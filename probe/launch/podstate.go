@@ -28,6 +28,14 @@ type PodState struct {
 	UID   string
 	Why   string // for NoImage, Ended, and Starting where known: a clause
 	Node  string
+	// Taken is whether the kubelet has begun with the pod.
+	Taken bool
+	// Denied is the reason under which the kubelet would not run the pod, or
+	// ended it for the node's sake: a key of kubeletDenies.
+	Denied string
+	// Loader is whether it was the loader that ended the pod, for the way in
+	// which the program was delivered.
+	Loader bool
 	// Doomed is whether the API server has the pod's deletion on record: the
 	// kubelet ends and removes it, whatever becomes of the client.
 	Doomed bool
@@ -41,6 +49,46 @@ var imageReasons = map[string]bool{
 	"ImageInspectError": true, "RegistryUnavailable": true, "SignatureValidationFailed": true,
 }
 
+// kubeletDenies are the reasons under which a kubelet refuses or ends a pod for
+// the node's sake (kubelet packages lifecycle, eviction and nodeshutdown), and
+// how that reads; %s is the node.
+var kubeletDenies = map[string]string{
+	"OutOfpods":                          "node %s is full: its kubelet takes no further pod",
+	"OutOfcpu":                           "node %s has no CPU left for the probe",
+	"OutOfmemory":                        "node %s has no memory left for the probe",
+	"OutOfephemeral-storage":             "node %s has no storage left for the probe",
+	"Evicted":                            "the kubelet of %s evicted the probe",
+	"Preempting":                         "the kubelet of %s gave the probe's place to another pod",
+	"NodeShutdown":                       "node %s is shutting down",
+	"Terminated":                         "node %s is shutting down",
+	"NodeAffinity":                       "the kubelet of %s refuses the probe",
+	"UnexpectedAdmissionError":           "the kubelet of %s refuses the probe",
+	"TopologyAffinityError":              "the kubelet of %s refuses the probe",
+	"AppArmor":                           "the kubelet of %s refuses the probe",
+	"SysctlForbidden":                    "the kubelet of %s refuses the probe",
+	"PodOSNotSupported":                  "the kubelet of %s refuses the probe",
+	"InvalidNodeInfo":                    "the kubelet of %s refuses the probe",
+	"PodOSSelectorNodeLabelDoesNotMatch": "the kubelet of %s refuses the probe",
+}
+
+// denied is the refusal of a pod that the kubelet would not run; nil when it
+// was something else that ended it.
+func (st PodState) denied(node string) *Refused {
+	what := kubeletDenies[st.Denied]
+	if what == "" {
+		return nil
+	}
+	r := &Refused{Reason: BadNode, What: fmt.Sprintf(what, node)}
+	switch st.Denied {
+	case "OutOfpods", "OutOfcpu", "OutOfmemory", "OutOfephemeral-storage", "Evicted", "Preempting":
+		r.Ask = askPriority
+	case "NodeShutdown", "Terminated":
+	default:
+		r.Why = st.Why
+	}
+	return r
+}
+
 // podState reads a pod. It is a pure function, so that every way in which a pod
 // can fail to run is a row in a table.
 func podState(pod *corev1.Pod) PodState {
@@ -51,9 +99,14 @@ func podState(pod *corev1.Pod) PodState {
 			state = c.State
 		}
 	}
+	st.Taken = pod.Status.StartTime != nil || len(pod.Status.ContainerStatuses) > 0 || len(pod.Status.Conditions) > 0
+	if pod.Status.Phase == corev1.PodFailed && kubeletDenies[pod.Status.Reason] != "" {
+		st.Denied = pod.Status.Reason
+	}
 	switch {
 	case state.Terminated != nil:
 		st.Phase, st.Why = Ended, endedWhy(state.Terminated)
+		_, st.Loader = payload.ExitReason(state.Terminated.ExitCode)
 	case pod.Status.Phase == corev1.PodFailed, pod.Status.Phase == corev1.PodSucceeded:
 		st.Phase, st.Why = Ended, reasonText(pod.Status.Reason, pod.Status.Message, "the pod ended")
 	case pod.DeletionTimestamp != nil:

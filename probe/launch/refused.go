@@ -48,19 +48,22 @@ type Refused struct {
 	Err    error  // the error behind it, if any
 }
 
-// maxSentence is the longest sentence that is shown, in characters.
-const maxSentence = 120
+// MaxSentence is the longest sentence that is shown, in characters.
+const MaxSentence = 120
 
 // Error is one sentence of at most 120 characters: what, why if it fits, and
 // what to do.
-func (r *Refused) Error() string {
+func (r *Refused) Error() string { return r.Within(MaxSentence) }
+
+// Within is the sentence in at most that many characters.
+func (r *Refused) Within(most int) string {
 	what := clean(r.What)
 	ask := ""
 	if r.Ask != "" {
 		ask = "; " + r.Ask
 	}
 	if r.Why != "" {
-		room := maxSentence - runes(what) - runes(ask) - len(" ()")
+		room := most - runes(what) - runes(ask) - len(" ()")
 		why := clean(r.Why)
 		if runes(why) <= room {
 			return what + " (" + why + ")" + ask
@@ -69,11 +72,11 @@ func (r *Refused) Error() string {
 			return what + " (" + cut(why, room) + ")" + ask
 		}
 	}
-	if runes(what)+runes(ask) > maxSentence {
-		if room := maxSentence - runes(ask); room >= 40 {
+	if runes(what)+runes(ask) > most {
+		if room := most - runes(ask); room >= 40 {
 			return cut(what, room) + ask
 		}
-		return cut(what, maxSentence)
+		return cut(what, most)
 	}
 	return what + ask
 }
@@ -129,7 +132,11 @@ const (
 	askGrant     = "ask for that right, or pass --probe-namespace"
 	askImage     = "pass --probe-image"
 	askNamespace = "try --probe-namespace"
+	askPriority  = "try --priority-class=system-node-critical"
 )
+
+// AskAgain is the way on when a probe was lost.
+const AskAgain = "run it again"
 
 func noRight(verb, resource, namespace string) *Refused {
 	return &Refused{

@@ -94,7 +94,7 @@ func TestRefusedIsOneShortPrintableSentence(t *testing.T) {
 		{What: "x", Ask: strings.Repeat("a", 200)},
 	} {
 		got := r.Error()
-		if runes(got) > maxSentence {
+		if runes(got) > MaxSentence {
 			t.Errorf("%d characters: %q", runes(got), got)
 		}
 		for _, c := range got {
@@ -132,7 +132,7 @@ func FuzzRefusalText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		r := refusal(apierrors.NewForbidden(podsResource, "x", errors.New(text)), "create", "pods", "ns")
-		if got := r.Error(); runes(got) > maxSentence || strings.ContainsFunc(got, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		if got := r.Error(); runes(got) > MaxSentence || strings.ContainsFunc(got, func(c rune) bool { return !unicode.IsPrint(c) }) {
 			t.Errorf("not one short printable sentence: %q", got)
 		}
 	})

@@ -146,7 +146,7 @@ func TestWaitGivesUpWithTheReason(t *testing.T) {
 			pod:  func(j *batchv1.Job) *corev1.Pod { return probePod(j.Name, corev1.PodPending, corev1.ContainerState{}) },
 			says: "the kubelet of node-a did not start the probe within 30s",
 		},
-		"no pod at all": {says: "the kubelet of node-a did not start the probe within 30s"},
+		"no pod at all": {says: "the Job controller made no pod for the probe on node-a within 10s; look at kube-controller-manager"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

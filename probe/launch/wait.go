@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -17,6 +18,10 @@ const (
 	startBound   = 30 * time.Second // from the Job's creation
 	sandboxBound = 8 * time.Second  // after the node failed to make the pod's sandbox
 	createPodFor = 4 * time.Second  // after the Job controller failed to make the pod, without a known reason
+	podMadeIn    = 10 * time.Second // from the Job's creation until it has a pod
+	nodeLookIn   = 6 * time.Second  // from the Job's creation until the node is asked whether it lives
+	nodeSilent   = 20 * time.Second // since the last renewal of a node's lease, which kubelets renew every 10 s
+	lookBound    = 3 * time.Second  // for one such question
 	podEventsIn  = 1500 * time.Millisecond
 )
 
@@ -86,6 +91,11 @@ func (p *Probe) waitOnce(ctx context.Context) *Refused {
 	go p.follow(ctx, uid, 0, events)
 	deadline := time.NewTimer(startBound)
 	defer deadline.Stop()
+	made := time.NewTimer(podMadeIn)
+	defer made.Stop()
+	unanswered := 0
+	look := time.NewTicker(nodeLookIn)
+	defer look.Stop()
 	late := &Refused{Reason: NotStarted, What: fmt.Sprintf("the kubelet of %s did not start the probe within %s", p.Node, startBound)}
 	var podUID string
 	for {
@@ -95,14 +105,21 @@ func (p *Probe) waitOnce(ctx context.Context) *Refused {
 			return nil
 		case NoImage:
 			return &Refused{
-				Reason: ImageDenied, Why: st.Why, Ask: askImage,
+				Reason: ImageDenied, Why: strings.SplitN(st.Why, ":", 2)[0], Ask: askImage, // the message only repeats it
 				What: fmt.Sprintf("the kubelet of %s refuses image %s", p.Node, cut(image, 40)),
 			}
 		case Ended:
-			return &Refused{Reason: NotStarted, What: fmt.Sprintf("the probe on %s ended at once", p.Node), Why: st.Why}
+			if r := st.denied(p.Node); r != nil {
+				return r
+			}
+			r := &Refused{Reason: NotStarted, What: fmt.Sprintf("the probe on %s ended at once", p.Node), Why: st.Why}
+			if st.Loader {
+				r.Ask = askImage
+			}
+			return r
 		case Absent:
 			if st.Name != "" {
-				return &Refused{Reason: NotStarted, What: fmt.Sprintf("the probe on %s was deleted", p.Node)}
+				return &Refused{Reason: NotStarted, What: fmt.Sprintf("the probe on %s was deleted", p.Node), Ask: AskAgain}
 			}
 		case Starting:
 			if st.Why != "" {
@@ -125,11 +142,58 @@ func (p *Probe) waitOnce(ctx context.Context) *Refused {
 				late = r
 				deadline.Reset(within)
 			}
+		case <-made.C:
+			if st, _ := p.run.pods.get(job); st.Name == "" && late.Err == nil {
+				return &Refused{
+					Reason: NotStarted, Ask: "look at kube-controller-manager",
+					What: fmt.Sprintf("the Job controller made no pod for the probe on %s within %s", p.Node, podMadeIn),
+				}
+			}
+		case <-look.C:
+			if r := p.silence(ctx, job, &unanswered); r != nil {
+				return r
+			}
 		case <-deadline.C:
 			return late
 		case <-ctx.Done():
 			return &Refused{Reason: NotStarted, What: "interrupted", Err: ctx.Err()}
 		}
+	}
+}
+
+// silence says why nothing is heard of a pod that should start, or nil: the API
+// server no longer answers, or the node's kubelet has stopped renewing its
+// lease, which its node's condition follows much later. Who may not read leases
+// still has the bound on the start. unanswered counts the requests in a row
+// that got no answer.
+func (p *Probe) silence(ctx context.Context, job string, unanswered *int) *Refused {
+	ctx, cancel := context.WithTimeout(ctx, lookBound)
+	defer cancel()
+	lease, err := p.run.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, p.Node, metav1.GetOptions{})
+	if err != nil {
+		if !unreachable(err) {
+			*unanswered = 0
+			return nil
+		}
+		if *unanswered++; *unanswered < 2 {
+			return nil
+		}
+		return &Refused{
+			Reason: Unreachable, Why: innermost(err), Err: err, Ask: AskAgain,
+			What: fmt.Sprintf("the API server stopped answering while the probe on %s was starting", p.Node),
+		}
+	}
+	*unanswered = 0
+	if st, _ := p.run.pods.get(job); st.Name == "" || st.Taken || lease.Spec.RenewTime == nil {
+		return nil
+	}
+	silent := time.Since(lease.Spec.RenewTime.Time)
+	if silent < nodeSilent {
+		return nil
+	}
+	return &Refused{
+		Reason: BadNode, Ask: "look at that node",
+		What: fmt.Sprintf("the kubelet of %s has not been heard of for %s", p.Node, silent.Round(time.Second)),
 	}
 }
 

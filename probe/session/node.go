@@ -14,7 +14,7 @@ import (
 )
 
 // GapObserver is the Observer of gaps that concern a whole probe.
-const GapObserver = "probe"
+const GapObserver = wire.GapOfProbe
 
 // Bounds of a conversation with a probe.
 const (
@@ -22,6 +22,7 @@ const (
 	helloBound   = 10 * time.Second // from Start to Hello: the probe loads its programs in between
 	silenceBound = 6 * time.Second  // without a frame; a probe speaks every second
 	dialBound    = 20 * time.Second // for a connection to a pod that runs, with its Hello
+	resumeBound  = 16 * time.Second // for a connection after a break: by then the probe has ended itself
 	maxBreaks    = 8                // of the stream, each soon after the last, before the probe is given up
 	soon         = time.Second      // a connection that lives shorter has gained nothing
 	firstPause   = 50 * time.Millisecond
@@ -98,7 +99,7 @@ func (n *node) run(ctx context.Context) {
 		}
 		if breaks++; breaks > maxBreaks {
 			n.refuse(&launch.Refused{
-				Node: n.node.Node, Reason: launch.Lost,
+				Node: n.node.Node, Reason: launch.Lost, Ask: launch.AskAgain,
 				What: fmt.Sprintf("the stream to the probe on %s broke %d times in a row", n.node.Node, breaks),
 			})
 			return
@@ -135,12 +136,12 @@ func (n *node) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
 	time.AfterFunc(dialBound, func() { giveUp(context.DeadlineExceeded) })
 }
 
-// dial connects and exchanges Start and Hello. A later dial is bounded by the
-// probe's patience, the first one by watch.
+// dial connects and exchanges Start and Hello. A later dial is bounded by how
+// long a probe bears a silent client, the first one by watch.
 func (n *node) dial(ctx context.Context) (*conversation, error) {
 	if !n.brokeAt.IsZero() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, dialBound)
+		ctx, cancel = context.WithTimeout(ctx, resumeBound)
 		defer cancel()
 	}
 	var conv *conversation
@@ -307,7 +308,7 @@ func (n *node) unheard() {
 func (n *node) bye(ctx context.Context, reason string) {
 	if ctx.Err() == nil {
 		n.refuse(&launch.Refused{
-			Node: n.node.Node, Reason: launch.Lost, Why: reason,
+			Node: n.node.Node, Reason: launch.Lost, Why: reason, Ask: launch.AskAgain,
 			What: fmt.Sprintf("the probe on %s ended", n.node.Node),
 		})
 	}
@@ -359,7 +360,7 @@ func (n *node) gap(need observers.Need, why string) {
 
 // refuse tells that there is no probe on the node, or none any more.
 func (n *node) refuse(r *launch.Refused) {
-	need := observers.Need{Type: observers.Feature, Name: "a probe on node " + n.node.Node}
+	need := observers.Need{Type: observers.Feature, Name: wire.WholeProbe + n.node.Node}
 	if r.Reason == launch.NoRight {
 		need.Type = observers.Verb
 	}

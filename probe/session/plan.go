@@ -153,7 +153,8 @@ func (p *Plan) String() string {
 		return fmt.Sprintf("probing %s in %s, %s", strings.Join(names, ", "), p.Namespace(), p.cfg.Profile)
 	}
 	if r := p.Refusals(); len(r) > 0 {
-		return "no probe: " + r[0].Error()
+		const begins = "no probe: "
+		return begins + r[0].Within(launch.MaxSentence-len(begins))
 	}
 	return "no probe: no node to look into"
 }

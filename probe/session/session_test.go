@@ -177,7 +177,7 @@ func TestOneProbe(t *testing.T) {
 		},
 		"the stream breaks for ever": {
 			serve: func(p *peer, _ int) { p.hello() },
-			gaps:  []string{"the stream to the probe on a broke 9 times in a row"}, early: true,
+			gaps:  []string{"the stream to the probe on a broke 9 times in a row; run it again"}, early: true,
 		},
 		"the stream hangs": {
 			serve: func(p *peer, dial int) {
@@ -202,7 +202,7 @@ func TestOneProbe(t *testing.T) {
 				p.send(wire.Frame{Bye: &wire.Bye{Reason: "no client for 15s"}})
 				p.r.Next()
 			},
-			gaps: []string{"the probe on a ended (no client for 15s)"}, early: true,
+			gaps: []string{"the probe on a ended (no client for 15s); run it again"}, early: true,
 		},
 		"garbage": {
 			serve: func(p *peer, _ int) {
@@ -210,7 +210,7 @@ func TestOneProbe(t *testing.T) {
 				p.conn.Write([]byte("\x00\x01 this is not zstd"))
 				p.r.Next()
 			},
-			gaps: []string{"the stream to the probe on a broke 9 times in a row"}, early: true,
+			gaps: []string{"the stream to the probe on a broke 9 times in a row; run it again"}, early: true,
 		},
 		"never answers Start": {
 			serve: func(p *peer, _ int) {

@@ -4,6 +4,7 @@
 package wire
 
 import (
+	"strings"
 	"time"
 
 	"github.com/yairfalse/tapio/observers"
@@ -85,6 +86,19 @@ type Gap struct {
 	Observer string         `json:"observer"`
 	Need     observers.Need `json:"need"`
 	Why      string         `json:"why"`
+}
+
+// GapOfProbe is the Observer of gaps that concern a whole probe, and WholeProbe
+// begins the name of the need when there is none, or none any more.
+const (
+	GapOfProbe = "probe"
+	WholeProbe = "a probe on node "
+)
+
+// Ends tells whether the gap says that there is no probe on its node, or none
+// any more.
+func (g Gap) Ends() bool {
+	return g.Observer == GapOfProbe && strings.HasPrefix(g.Need.Name, WholeProbe)
 }
 
 // Beat shows that the probe lives, what it costs and what it lost.

@@ -235,7 +235,7 @@ func TestProbeRefusalsAreSentences(t *testing.T) {
 		"no node":     {session.Config{Rest: admin, Nodes: []session.Node{{Name: "no-such-node"}}}, launch.BadNode, "node no-such-node does not exist"},
 		"no cluster":  {session.Config{Rest: gone, Nodes: nodes}, launch.Unreachable, "the API server does not answer"},
 		"no such ns":  {session.Config{Rest: admin, Nodes: nodes, Namespace: "no-such-namespace"}, launch.Conflict, "namespace no-such-namespace does not exist"},
-		"no priority": {session.Config{Rest: admin, Nodes: nodes, PriorityClass: "no-such-class"}, launch.Conflict, "no PriorityClass"},
+		"no priority": {session.Config{Rest: admin, Nodes: nodes, PriorityClass: "no-such-class"}, launch.Conflict, "there is no PriorityClass"},
 	}
 	if os.Getenv("TAPIO_LABCTL") != "" {
 		tests["no rights"] = struct {
