@@ -218,6 +218,30 @@ func TestVerdicts(t *testing.T) {
 			verdict: story.Explained, cause: "memory/limit-too-small",
 		},
 		{
+			name: "the sandbox was killed, nothing ever began", target: redis,
+			set: func(s *facts.Set) {
+				s.Pod(redis, 0, facts.State{State: lifecycle.Waiting, Reason: "ContainerCreating"})
+				s.NoSandbox(redis, 20, lifecycle.FailOOM)
+			},
+			verdict: story.Explained, cause: "memory/limit-too-small", headline: "the 64Mi memory limit of container app cannot hold even the pod's sandbox", ruledOut: "memory/limit-oom",
+		},
+		{
+			name: "the sandbox was killed once and the pod came up", target: redis,
+			set: func(s *facts.Set) {
+				s.NoSandbox(redis, -20, lifecycle.FailOOM)
+				s.Pod(redis, 0, running(-10, 0))
+			},
+			verdict: story.Healthy,
+		},
+		{
+			name: "no sandbox for another reason", target: redis,
+			set: func(s *facts.Set) {
+				s.Pod(redis, 0, facts.State{State: lifecycle.Waiting, Reason: "ContainerCreating"})
+				s.NoSandbox(redis, 20, "")
+			},
+			verdict: story.Healthy,
+		},
+		{
 			name: "a start that fails for another reason", target: redis,
 			set: func(s *facts.Set) {
 				s.Pod(redis, 40, facts.State{State: lifecycle.Waiting, Reason: "CrashLoopBackOff", Restarts: 3})

@@ -182,7 +182,10 @@ func TestLastWords(t *testing.T) {
 		{name: "an unknown flag", target: api, cause: "exit/panic-or-usage", set: says(facts.End{Code: 2}, logs.Usage, "--prot"), says: []string{"it does not know --prot"}},
 		{
 			name: "a panic over a missing file is the file's", target: api, cause: "exit/config-missing",
-			set: func(s *facts.Set) { says(facts.End{Code: 2}, logs.NoFile, "/etc/a")(s); s.Says(api, 30.5, logs.Panic, "") },
+			set: func(s *facts.Set) {
+				says(facts.End{Code: 2}, logs.NoFile, "/etc/a")(s)
+				s.Says(api, 30.5, logs.Panic, "")
+			},
 			not: []string{"exit/panic-or-usage"},
 		},
 		{

@@ -90,3 +90,14 @@ func (s *Set) Stopping(p Pod, at float64) {
 	lifecycle.Reason.Set(&e, "Killing")
 	s.add(observers.Cluster, e)
 }
+
+// NoSandbox says by an Event that the pod's sandbox could not be made.
+func (s *Set) NoSandbox(p Pod, at float64, failure string) {
+	e := event.Event{Kind: lifecycle.Report, At: At(at), Refs: []event.Ref{{Role: event.Subject, Key: p.Key()}}}
+	lifecycle.Type.Set(&e, "Warning")
+	lifecycle.Reason.Set(&e, "FailedCreatePodSandBox")
+	if failure != "" {
+		lifecycle.Failure.Set(&e, failure)
+	}
+	s.add(observers.Cluster, e)
+}

@@ -65,7 +65,7 @@ var (
 
 // Fields of Report: an Event object of Kubernetes. Subject is the object it is
 // about, At its first occurrence and Span the time to its last; Count as
-// Kubernetes counted. Reason and Message as above.
+// Kubernetes counted. Reason, Message and Failure as above.
 var (
 	Type      = event.Field[string]{Name: "type", Doc: "Normal or Warning"}
 	Component = event.Field[string]{Name: "component", Doc: "who wrote it, for example kubelet"}
@@ -94,7 +94,7 @@ var Spec = observers.Spec{
 		{Kind: Container, Meaning: "a container as it is, each time that changes", Fields: event.Fields(Name, Role, Image, ContainerID, State, Reason, Message, Failure, FailureTarget, Ready, Started, Restarts, MemoryLimit, MemoryRequest)},
 		{Kind: Ended, Meaning: "an instance of a container ended", Fields: event.Fields(Name, Role, ContainerID, Reason, Message, Failure, FailureTarget, ExitCode, Signal, Started, Restarts)},
 		{Kind: Workload, Meaning: "a controller as it is, each time that changes", Fields: event.Fields(Namespace, Name, Desired, Available, Revision, Created, Selector)},
-		{Kind: Report, Meaning: "an Event object of Kubernetes", Fields: event.Fields(Namespace, Name, Type, Reason, Message, Component, FieldPath)},
+		{Kind: Report, Meaning: "an Event object of Kubernetes", Fields: event.Fields(Namespace, Name, Type, Reason, Message, Failure, FailureTarget, Component, FieldPath)},
 	},
 	Needs: []observers.Need{
 		{Type: observers.Verb, Name: "list pods"},

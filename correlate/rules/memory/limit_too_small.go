@@ -28,7 +28,7 @@ func evalLimitTooSmall(w *window.Window) []finding.Hypothesis {
 		}
 		out = append(out, limitTooSmall(w, c, deaths, short))
 	}
-	return out
+	return append(out, sandboxesTooSmall(w)...)
 }
 
 func limitTooSmall(w *window.Window, c event.Key, deaths []death, short finding.Evidence) finding.Hypothesis {

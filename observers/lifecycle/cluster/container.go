@@ -208,6 +208,8 @@ func (o *observer) end(p *corev1.Pod, m *podMemory, key event.Key, role string, 
 var startFailures = map[string]bool{
 	"StartError": true, "RunContainerError": true, "CreateContainerError": true, "CreateContainerConfigError": true,
 	"ContainerCannotRun": true,
+	// Reasons of Events.
+	"FailedCreatePodSandBox": true, "Failed": true,
 }
 
 func setFailure(e *event.Event, reason, message string) {

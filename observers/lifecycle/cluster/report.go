@@ -81,6 +81,7 @@ func (o *observer) reportEvent(r *corev1.Event, st reportState) (event.Event, bo
 	setText(lifecycle.Type, &e, r.Type)
 	setText(lifecycle.Reason, &e, r.Reason)
 	setText(lifecycle.Message, &e, r.Message)
+	setFailure(&e, r.Reason, r.Message)
 	setText(lifecycle.Component, &e, component)
 	setText(lifecycle.FieldPath, &e, r.InvolvedObject.FieldPath)
 	return e, true
