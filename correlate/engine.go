@@ -13,6 +13,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/rules/image"
 	"github.com/yairfalse/tapio/correlate/rules/memory"
 	"github.com/yairfalse/tapio/correlate/rules/probe"
+	"github.com/yairfalse/tapio/correlate/rules/saturation"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/symptoms"
 	"github.com/yairfalse/tapio/correlate/window"
@@ -25,6 +26,7 @@ var families = []func() []rule.Rule{
 	image.Rules,
 	config.Rules,
 	exit.Rules,
+	saturation.Rules,
 	probe.Rules,
 }
 

@@ -32,6 +32,7 @@ var blocks = []map[Weight]Entry{
 	probeWeights,
 	imageWeights,
 	configWeights,
+	saturationWeights,
 }
 
 func table() map[Weight]Entry {

@@ -22,7 +22,7 @@ var configWeights = map[Weight]Entry{
 	RefAbsent:       {5.5, "the object was looked up and is not there; the kubelet needs it before it can start the container"},
 	RefReported:     {4.5, "the kubelet itself looked it up and did not find it"},
 	NoSuchAddress:   {1.0, "a name that no Service has can still be one that is never called, or an outside host"},
-	RightIsNear:     {1.5, "something with nearly this address is there: a slip of the pen is likelier than a stranger"},
+	RightIsNear:     {1.3, "something with nearly this address is there: a slip of the pen is likelier than a stranger"},
 	OthersNameRight: {1.0, "others call the same thing by its right address"},
 	NamedRightOnce:  {2.5, "the revision before had the right address"},
 	FailsThere:      {3.0, "the program itself complains of just this address"},

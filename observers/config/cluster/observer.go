@@ -68,6 +68,13 @@ func (o *observer) look(emit func(event.Event)) error {
 		}
 		found = append(found, es...)
 	}
+	wrong, err1 := o.wrongAddresses(pods)
+	others, err2 := o.wrongCredentials(pods)
+	stale, err3 := o.stale(pods)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return fmt.Errorf("objects cannot be read: %w", err)
+	}
+	found = slices.Concat(found, wrong, others, stale)
 	if len(found) > maxFacts {
 		o.Lost(len(found) - maxFacts)
 		found = found[:maxFacts]
