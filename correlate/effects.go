@@ -48,7 +48,7 @@ var effects = map[finding.Cause]effect{
 	"change/config-change":            {sameUnit, 4, "the change brought the fault; the fault itself says what to mend"},
 	"network/refused":                 {callee | backend | sameUnit | host, 4, "nothing listens because what should is not running"},
 	"network/no-endpoints":            {backend | sameUnit | host, 4, "no pod is ready because of what ails the pods"},
-	"saturation/db-auth":             {sameUnit, 4, "a refused login shows that credentials are wrong; which and why is the root"},
+	"saturation/db-auth":              {sameUnit, 4, "a refused login shows that credentials are wrong; which and why is the root"},
 	"saturation/slow-dependency":      {callee | sameUnit | host, 4, "what makes the dependency slow is the root"},
 	"cascade/timeout":                 {callee | sameUnit | host, 5, "time-outs pile up above what is slow"},
 	"cascade/retry-storm":             {callee | sameUnit | host, 5, "retries follow the first failures"},
