@@ -49,6 +49,7 @@ func TestClassOf(t *testing.T) {
 		{"ErrImagePull", pull + "unexpected status from HEAD request to https://reg.local/v2/team/api/manifests/1: 429 Too Many Requests", RateLimited},
 		{"ErrImagePull", pull + `failed to do request: Head "https://reg.local/v2/": dial tcp: lookup reg.local on 10.0.0.2:53: no such host`, DNS},
 		{"ErrImagePull", pull + `failed to do request: Head "https://reg.local/v2/": dial tcp: lookup reg.local on 10.0.0.2:53: read udp 10.0.0.3:4->10.0.0.2:53: i/o timeout`, DNS},
+		{"ErrImagePull", pull + `failed to do request: Head "https://reg.local/v2/": dial tcp: lookup reg.local on [::1]:53: read udp [::1]:4->[::1]:53: read: connection refused`, DNS},
 		{"ErrImagePull", pull + `failed to do request: Head "https://reg.local/v2/": dial tcp 10.0.0.9:443: i/o timeout`, Unreachable},
 		{"ErrImagePull", pull + `failed to do request: Head "https://reg.local/v2/": dial tcp 10.0.0.9:443: connect: connection refused`, Unreachable},
 		{"ErrImagePull", pull + `failed to do request: Head "https://reg.local/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`, Certificate},

@@ -58,7 +58,7 @@ func ClassOf(reason, message string) string {
 		message = message[len(message)-maxMessage:] // the innermost error comes last
 	}
 	low := strings.ToLower(message)
-	if lookupTimedOut(low) {
+	if strings.Contains(low, "dial tcp: lookup ") { // Go's "lookup NAME on SERVER: …", whatever it ends in
 		return DNS
 	}
 	for _, c := range classes {
@@ -69,10 +69,4 @@ func ClassOf(reason, message string) string {
 		}
 	}
 	return Unknown
-}
-
-// lookupTimedOut is Go's "lookup NAME on SERVER: read udp …: i/o timeout".
-func lookupTimedOut(low string) bool {
-	i := strings.Index(low, "dial tcp: lookup ")
-	return i >= 0 && strings.Contains(low[i:], "i/o timeout")
 }
