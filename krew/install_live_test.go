@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,6 +197,7 @@ func TestInstall(t *testing.T) {
 		t.Fatal("krew holds nothing of an installed plugin: the search for leftovers is blind")
 	}
 	u.completion()
+	u.explainOnCluster()
 
 	u.publish(t.Context(), "v0.0.2", krew.Platforms())
 	u.validate()
@@ -209,6 +211,54 @@ func TestInstall(t *testing.T) {
 	}
 	u.expect(u.refused("kubectl", "tapio", "version"), "unknown command")
 	u.wrongChecksum(here, "v0.0.2")
+}
+
+// leaky is a pod that meets its memory limit every few seconds.
+const leaky = `apiVersion: v1
+kind: Pod
+metadata: {name: leaky}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: app
+    image: "WORKLOAD_IMAGE"
+    imagePullPolicy: IfNotPresent
+    resources: {limits: {memory: 32Mi}}
+    args: [leak, --start, 8Mi, --step, 4Mi, --every, 400ms, --until, 1Gi]
+`
+
+// explainOnCluster uses what was installed for what it is for: on the cluster
+// of the KUBECONFIG, with the probe that came in the archive.
+func (u *user) explainOnCluster() {
+	u.t.Helper()
+	config := os.Getenv("KUBECONFIG")
+	if config == "" {
+		const why = `no KUBECONFIG: the installed plugin is not used on a cluster (make lab-up, then eval "$(bin/labctl env)")`
+		if os.Getenv("CI") == "true" {
+			u.t.Fatal(why)
+		}
+		u.t.Log(why)
+		return
+	}
+	none := u.env
+	u.env = append(slices.Clone(none), "KUBECONFIG="+config, "NO_PROXY="+os.Getenv("NO_PROXY"), "no_proxy="+os.Getenv("NO_PROXY"))
+	defer func() { u.env = none }()
+	const ns = "tapio-krew"
+	image := os.Getenv("WORKLOAD_IMAGE")
+	if image == "" {
+		image = "lab.local/workload:1"
+	}
+	manifest := filepath.Join(u.t.TempDir(), "leaky.yaml")
+	if err := os.WriteFile(manifest, []byte(strings.ReplaceAll(leaky, "WORKLOAD_IMAGE", image)), 0o644); err != nil {
+		u.t.Fatal(err)
+	}
+	u.must("kubectl", "create", "namespace", ns)
+	defer u.must("kubectl", "delete", "namespace", ns, "--wait=false")
+	u.must("kubectl", "-n", ns, "wait", "--for=create", "--timeout=60s", "serviceaccount/default")
+	u.must("kubectl", "-n", ns, "apply", "-f", manifest)
+	u.must("kubectl", "-n", ns, "wait", "--timeout=60s", "--for=jsonpath={.status.containerStatuses[0].lastState.terminated.reason}=OOMKilled", "pod/leaky")
+	u.expect(u.must("kubectl", "tapio", "explain", "pod/leaky", "-n", ns),
+		"leaky: container app reached its 32Mi memory limit", "kernel killed workload", "seen, kernel log")
 }
 
 // completion makes the link, lets kubectl complete through it, and removes it.

@@ -114,6 +114,44 @@ func TestArrivalOrderDoesNotMatter(t *testing.T) {
 	}
 }
 
+// The tapes of all live scenarios: each tells its story, whatever the order in
+// which its sources arrived.
+func TestScenarios(t *testing.T) {
+	tapes, err := filepath.Glob("../../test/e2e/testdata/tapes/*.tape")
+	if err != nil || len(tapes) == 0 {
+		t.Fatalf("no tapes: %v", err)
+	}
+	for _, path := range tapes {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".tape"), func(t *testing.T) {
+			got, stderr, code := kubectlTapio(t, "explain", "--from", path, "--plain")
+			if code != 0 || stderr != "" {
+				t.Fatalf("exit %d: %s", code, stderr)
+			}
+			golden := strings.TrimSuffix(path, ".tape") + ".txt"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got); d != "" {
+				t.Errorf("%s (-want +got):\n%s", golden, d)
+			}
+			tp := load(t, path)
+			inOrder := document(t, told(tp, time.Time{}))
+			for seed := range uint64(5) {
+				mixed := &tape.Tape{Header: tp.Header, Lines: shuffled(tp.Lines, rand.New(rand.NewPCG(seed, 0)))}
+				if d := cmp.Diff(inOrder, document(t, told(mixed, time.Time{}))); d != "" {
+					t.Fatalf("seed %d (-want +got):\n%s", seed, d)
+				}
+			}
+		})
+	}
+}
+
 // What a run tells at its end, its tape tells again, byte for byte.
 func TestSavedRunTellsTheSame(t *testing.T) {
 	tp := load(t, scenario)

@@ -146,8 +146,12 @@ func (t *trigger) judge(in *input, now time.Time) (string, bool) {
 	return "", false
 }
 
-// after tells whether evidence for the hypothesis is from after the beginning.
+// after tells whether what the hypothesis says began, or happened again, after
+// the recording did.
 func (t *trigger) after(s *story.Story, h story.Hypothesis) bool {
+	if !h.Since.Before(t.began.Truncate(time.Second)) {
+		return true
+	}
 	return slices.ContainsFunc(s.Evidence, func(e story.Evidence) bool {
 		ended := e.Kind == string(lifecycle.Ended) || e.Kind == string(memory.OOMKill)
 		return ended && slices.Contains(h.Evidence, e.ID) && !e.Time.Before(t.began.Truncate(time.Second))

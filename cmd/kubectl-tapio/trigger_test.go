@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/lifecycle"
@@ -52,6 +53,21 @@ func TestTrigger(t *testing.T) {
 		}
 		if what, got := tr.fired(in, noon.Add(time.Second)); got != tt.want {
 			t.Errorf("%s: fired %t (%s), want %t", name, got, what, tt.want)
+		}
+	}
+	fresh := &trigger{began: noon}
+	for name, tt := range map[string]struct {
+		since, end time.Time // of the hypothesis, of an end among its evidence
+		want       bool
+	}{
+		"began after":              {noon.Add(time.Minute), noon.Add(-time.Hour), true},
+		"began in the same second": {second, noon.Add(-time.Hour), true},
+		"began before":             {noon.Add(-time.Minute), noon.Add(-time.Hour), false},
+		"happened again":           {noon.Add(-time.Minute), noon.Add(time.Hour), true},
+	} {
+		s := &story.Story{Evidence: []story.Evidence{{ID: "E1", Kind: string(lifecycle.Ended), Time: tt.end}}}
+		if got := fresh.after(s, story.Hypothesis{Since: tt.since, Evidence: []string{"E1"}}); got != tt.want {
+			t.Errorf("%s: after is %t", name, got)
 		}
 	}
 	if _, err := newTrigger("memory/limit-oom"); err != nil {

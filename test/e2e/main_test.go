@@ -177,10 +177,11 @@ func tapio(t *testing.T, env []string, args ...string) result {
 	return r
 }
 
-// explain runs kubectl tapio explain -o json and returns the story.
+// explain runs kubectl tapio explain -o json and returns the story, which the
+// tape of the run must tell as well.
 func explain(t *testing.T, args ...string) *story.Story {
 	t.Helper()
-	r := tapio(t, nil, append([]string{"explain", "-o", "json", "-v"}, args...)...)
+	r := record(t, append([]string{"-v"}, args...)...)
 	if r.code != 0 {
 		t.Fatalf("exit %d\n%s", r.code, r.stderr)
 	}
@@ -189,5 +190,6 @@ func explain(t *testing.T, args ...string) *story.Story {
 	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {
 		t.Fatalf("%v\n%s", err, r.stdout)
 	}
+	r.kept(t)
 	return &s
 }

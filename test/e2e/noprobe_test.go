@@ -45,7 +45,7 @@ func (c apiCase) run(t *testing.T) {
 	if c.after != nil {
 		c.after(t, ns)
 	}
-	args := []string{"explain", "-n", ns, "--no-probe", "-o", "json"}
+	args := []string{"-n", ns, "--no-probe"}
 	for _, a := range c.target {
 		args = append(args, in(a))
 	}
@@ -53,7 +53,7 @@ func (c apiCase) run(t *testing.T) {
 	var s story.Story
 	var wrong []string
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Second) {
-		r := tapio(t, nil, args...)
+		r := record(t, args...)
 		if r.code != 0 {
 			t.Fatalf("exit %d\n%s", r.code, r.stderr)
 		}
@@ -62,10 +62,11 @@ func (c apiCase) run(t *testing.T) {
 			t.Fatalf("%v\n%s", err, r.stdout)
 		}
 		if wrong = c.wrong(&s, ns); len(wrong) == 0 {
+			r.kept(t)
 			return
 		}
 	}
-	text := tapio(t, nil, slices.DeleteFunc(args, func(a string) bool { return a == "-o" || a == "json" })...)
+	text := tapio(t, nil, append([]string{"explain"}, args...)...)
 	t.Errorf("%s\n%s", strings.Join(wrong, "\n"), text.stdout)
 }
 
