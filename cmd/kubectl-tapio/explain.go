@@ -42,7 +42,7 @@ type explainOptions struct {
 	maxProbes  int
 	observers  []string
 	save       string // file to keep a tape in
-	from       string // tape to read instead of a cluster
+	from       string // tape, file or directory to read instead of a cluster
 	now        string // the story's "now" with --from, RFC 3339
 
 	args       []string
@@ -68,6 +68,10 @@ const explainExample = `  # why does this pod fail?
   kubectl tapio explain deploy/checkout --save checkout.tape
   kubectl tapio explain --from checkout.tape
 
+  # from files that someone sent; no cluster is contacted
+  kubectl cluster-info dump -n shop --output-directory=incident
+  kubectl tapio explain deploy/checkout -n shop --from incident
+
   # the whole story as a document
   kubectl tapio explain deploy/checkout -o json`
 
@@ -84,7 +88,7 @@ func newExplain(c *common) *cobra.Command {
 			"namespace is explained. Nothing is installed and nothing stays behind.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.from != "" {
-				return o.explainTape(cmd, args)
+				return o.explainFrom(cmd, args)
 			}
 			if err := o.complete(args); err != nil {
 				return err
@@ -125,8 +129,8 @@ func (o *explainOptions) addProbeFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.priority, "priority-class", "", "PriorityClass of the probes")
 	f.IntVar(&o.maxProbes, "max-probes", 3, "most nodes to probe, worst pods first")
 	f.StringVar(&o.save, "save", "", "keep a tape of the run in this file")
-	f.StringVar(&o.from, "from", "", "tell the story of this tape; no cluster is contacted")
-	f.StringVar(&o.now, "now", "", "with --from: tell it as of this time (RFC 3339); default is the newest time of the tape")
+	f.StringVar(&o.from, "from", "", "tell the story of this directory or file of Kubernetes objects, or of this tape; no cluster is contacted")
+	f.StringVar(&o.now, "now", "", "with --from: tell it as of this time (RFC 3339); default is the newest time of the input")
 	f.StringSliceVar(&o.observers, "observers", nil, "only these observers, or with a leading - all but these: "+strings.Join(namesOf(""), ", "))
 }
 
@@ -239,12 +243,19 @@ func (o *explainOptions) validate() error {
 }
 
 func (o *explainOptions) resolve(ctx context.Context) (*target.Target, error) {
-	t := target.Options{Args: o.args, AllNamespaces: o.allSpaces, Client: o.client, Namespace: o.targetNS}
+	t := o.typed()
+	t.Client = o.client
+	return target.Resolve(ctx, o.config, t)
+}
+
+// typed is the target as it was typed.
+func (o *explainOptions) typed() target.Options {
+	t := target.Options{Args: o.args, AllNamespaces: o.allSpaces, Namespace: o.targetNS}
 	if o.resources.LabelSelector != nil {
 		t.Selector = *o.resources.LabelSelector
 	}
 	if o.resources.FileNameFlags != nil {
 		t.Files = o.resources.FileNameFlags.ToOptions()
 	}
-	return target.Resolve(ctx, o.config, t)
+	return t
 }

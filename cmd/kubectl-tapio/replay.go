@@ -56,45 +56,6 @@ func told(t *tape.Tape, now time.Time) *story.Story {
 	return in.story(now)
 }
 
-// clusterFlags say where a live run looks and what it creates. A tape has
-// answered all of them.
-var clusterFlags = []string{
-	"duration", "since", "full", "no-probe", "dry-run", "profile", "probe-image", "image-pull-secret", "probe-namespace",
-	"priority-class", "max-probes", "observers", "save", "filename", "selector", "all-namespaces",
-}
-
-// explainTape tells the story of a tape. No cluster is contacted.
-func (o *explainOptions) explainTape(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("--from tells the story of what the tape was recorded for: leave out %s", strings.Join(args, " "))
-	}
-	for _, name := range clusterFlags {
-		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-			return fmt.Errorf("--%s has no meaning with --from: the tape was recorded already", name)
-		}
-	}
-	var now time.Time
-	if o.now != "" {
-		var err error
-		if now, err = time.Parse(time.RFC3339Nano, o.now); err != nil {
-			return fmt.Errorf("--now wants a time such as 2026-03-01T12:00:00Z, not %q", o.now)
-		}
-		o.now = ""
-	}
-	if err := o.validate(); err != nil {
-		return err
-	}
-	t, err := o.readTape(o.from)
-	if err != nil {
-		return err
-	}
-	s := told(t, now)
-	if err := o.print(s); err != nil {
-		return err
-	}
-	return o.verdictCode(s)
-}
-
 const replayExample = `  # see a recorded run as it happened
   kubectl tapio replay checkout.tape
 

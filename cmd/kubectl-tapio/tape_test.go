@@ -260,8 +260,8 @@ func TestTapeErrors(t *testing.T) {
 		code int
 		part string
 	}{
-		{[]string{"explain", "--from", junk}, 1, "not a tape"},
-		{[]string{"explain", "--from", dir}, 1, "is a directory"},
+		{[]string{"explain", "--from", junk}, 1, "holds no Kubernetes objects"},
+		{[]string{"replay", dir}, 1, "is a directory"},
 		{[]string{"explain", "--from", filepath.Join(dir, "none")}, 1, "no such file"},
 		{[]string{"explain", "--from", cut}, 0, "breaks off after"},
 		{[]string{"explain", "--from", scenario, "pod/x"}, 1, "leave out pod/x"},

@@ -10,49 +10,113 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// Input is what files hold.
+type Input struct {
+	// Objects are objects and lists of them. Objects of kinds that no observer
+	// reads are passed over. They are not changed.
+	Objects []runtime.Object
+	// Parts are objects that were given one by one, or in a list that breaks
+	// off: what is not among them may exist all the same.
+	Parts []runtime.Object
+	// Empty are lists of which it is known that they hold nothing, by namespace;
+	// "" stands for all.
+	Empty []Listed
+	Logs  Logs
+	// Now is the time the objects are looked at; zero means Newest.
+	Now time.Time
+}
+
+// Listed is a list of one namespace, or of all with "".
+type Listed struct {
+	Resource  Resource
+	Namespace string
+}
+
 // FromObjects is a source that does not change: objects and lists of them as
 // files hold them. A kind of which neither an object nor a list is given is
 // unknown; objects of kinds that no observer reads are passed over. The objects
 // are not changed. A zero now means Newest(objs).
 func FromObjects(objs []runtime.Object, logs Logs, now time.Time) Source {
+	return FromInput(Input{Objects: objs, Logs: logs, Now: now})
+}
+
+// FromInput is a source that does not change. A kind of which neither an object
+// nor a list is given is unknown.
+func FromInput(in Input) Source {
+	now := in.Now
 	if now.IsZero() {
-		now = Newest(objs)
+		now = Newest(slices.Concat(in.Objects, in.Parts))
 	}
-	src := newSource("", logs, func() time.Time { return now })
+	src := newSource("", in.Logs, func() time.Time { return now })
 	src.static = true
 	src.holdsAllPods()
-	seen := map[Resource]bool{}
-	for _, obj := range flatten(objs, seen) {
-		r, ok := resourceOf(obj)
-		if !ok {
-			continue
-		}
-		if e, ok := obj.(*eventsv1.Event); ok {
-			obj = fromEventsAPI(e)
-		}
-		if ours(obj) {
-			continue
-		}
-		if m, err := meta.Accessor(obj); err != nil || m.GetName() == "" || !Plausible(m.GetName(), m.GetNamespace(), string(m.GetUID())) {
-			continue
-		}
-		if src.stores[r].indexer.Add(obj) == nil {
-			seen[r] = true
-		}
+	src.lists = newLists()
+	for _, l := range in.Empty {
+		src.lists.add(l.Resource, l.Namespace, true)
 	}
-	seen[AllPods] = seen[Pods]
-	for _, k := range kinds {
-		if seen[k.resource] {
-			src.stores[k.resource].set(nil)
-			continue
-		}
-		src.stores[k.resource].set(&Unknown{Resource: k.resource, Why: "the input holds none and no list of them", Final: true})
+	for _, obj := range in.Objects {
+		src.take(obj, true)
 	}
+	for _, obj := range in.Parts {
+		src.take(obj, false)
+	}
+	src.settleAll("")
 	return src
 }
 
-// flatten opens lists and notes the kinds of which a list is there.
-func flatten(objs []runtime.Object, seen map[Resource]bool) []runtime.Object {
+// take adds an object or a list of them.
+func (o *objects) take(obj runtime.Object, whole bool) {
+	if obj == nil {
+		return
+	}
+	if !meta.IsListType(obj) {
+		if r, ok := resourceOf(obj); ok {
+			if ns, ok := o.put(r, obj); ok {
+				o.lists.add(r, ns, whole)
+			}
+		}
+		return
+	}
+	r, ofKind := resourceOf(obj)
+	items, err := meta.ExtractList(obj)
+	if err != nil {
+		return
+	}
+	spaces := map[string]bool{}
+	for _, item := range items {
+		if item == nil {
+			continue
+		}
+		if ir, ok := resourceOf(item); ok {
+			if ns, ok := o.put(ir, item); ok {
+				o.lists.add(ir, ns, whole)
+				spaces[ns] = true
+			}
+		}
+	}
+	if ofKind && len(spaces) != 1 { // of all namespaces, or of none
+		o.lists.add(r, "", whole)
+	}
+}
+
+// put stores one object and tells its namespace; false when it is none that a
+// source holds.
+func (o *objects) put(r Resource, obj runtime.Object) (namespace string, ok bool) {
+	if e, ok := obj.(*eventsv1.Event); ok {
+		obj = fromEventsAPI(e)
+	}
+	if ours(obj) {
+		return "", false
+	}
+	m, err := meta.Accessor(obj)
+	if err != nil || m.GetName() == "" || !Plausible(m.GetName(), m.GetNamespace(), string(m.GetUID())) {
+		return "", false
+	}
+	return m.GetNamespace(), o.stores[r].indexer.Add(obj) == nil
+}
+
+// flatten opens lists.
+func flatten(objs []runtime.Object) []runtime.Object {
 	var out []runtime.Object
 	for _, obj := range objs {
 		if obj == nil {
@@ -61,9 +125,6 @@ func flatten(objs []runtime.Object, seen map[Resource]bool) []runtime.Object {
 		if !meta.IsListType(obj) {
 			out = append(out, obj)
 			continue
-		}
-		if r, ok := resourceOf(obj); ok {
-			seen[r] = true
 		}
 		items, err := meta.ExtractList(obj)
 		if err != nil {
@@ -97,58 +158,4 @@ func fromEventsAPI(e *eventsv1.Event) *corev1.Event {
 		out.Series = &corev1.EventSeries{Count: e.Series.Count, LastObservedTime: e.Series.LastObservedTime}
 	}
 	return out
-}
-
-// Newest is the newest time that the objects tell of something that happened:
-// creations, edits, conditions, container starts and ends, Events. Times that
-// lie ahead by nature, such as a deletion's end, are not among them. Without
-// any it is the zero time.
-func Newest(objs []runtime.Object) time.Time {
-	var t time.Time
-	for _, obj := range flatten(objs, map[Resource]bool{}) {
-		if m, err := meta.Accessor(obj); err == nil {
-			t = later(t, m.GetCreationTimestamp().Time)
-			for _, f := range m.GetManagedFields() {
-				if f.Time != nil {
-					t = later(t, f.Time.Time)
-				}
-			}
-		}
-		switch o := obj.(type) {
-		case *corev1.Pod:
-			t = later(t, newestOfPod(o))
-		case *corev1.Node:
-			for _, c := range o.Status.Conditions {
-				t = later(later(t, c.LastTransitionTime.Time), c.LastHeartbeatTime.Time)
-			}
-		case *corev1.Event:
-			t = later(t, LastSeen(o))
-		case *eventsv1.Event:
-			t = later(t, LastSeen(fromEventsAPI(o)))
-		}
-	}
-	return t
-}
-
-func newestOfPod(p *corev1.Pod) time.Time {
-	var t time.Time
-	if p.Status.StartTime != nil {
-		t = later(t, p.Status.StartTime.Time)
-	}
-	for _, c := range p.Status.Conditions {
-		t = later(later(t, c.LastTransitionTime.Time), c.LastProbeTime.Time)
-	}
-	for _, list := range [][]corev1.ContainerStatus{p.Status.InitContainerStatuses, p.Status.ContainerStatuses, p.Status.EphemeralContainerStatuses} {
-		for _, c := range list {
-			for _, st := range []corev1.ContainerState{c.State, c.LastTerminationState} {
-				if st.Running != nil {
-					t = later(t, st.Running.StartedAt.Time)
-				}
-				if st.Terminated != nil {
-					t = later(t, st.Terminated.FinishedAt.Time)
-				}
-			}
-		}
-	}
-	return t
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"reflect"
+	"sync"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
@@ -20,8 +21,10 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // kind is one sort of object that a Source holds. To add one: an entry here, a
@@ -32,6 +35,7 @@ type kind struct {
 	list     runtime.Object
 	access   func(c kubernetes.Interface, namespace string) access
 	demand   bool // read only once somebody wants it
+	wide     bool // read of the whole cluster, or of a namespace of its own, whatever namespace is looked at
 }
 
 // access lists and watches one kind in one namespace, or in all.
@@ -63,109 +67,109 @@ func through[L runtime.Object](c typed[L]) access {
 var kinds = []kind{
 	{Pods, &corev1.Pod{}, &corev1.PodList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().Pods(ns))
-	}, false},
+	}, false, false},
 	{Events, &corev1.Event{}, &corev1.EventList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().Events(ns))
-	}, false},
+	}, false, false},
 	{ReplicaSets, &appsv1.ReplicaSet{}, &appsv1.ReplicaSetList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().ReplicaSets(ns))
-	}, false},
+	}, false, false},
 	{Deployments, &appsv1.Deployment{}, &appsv1.DeploymentList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().Deployments(ns))
-	}, false},
+	}, false, false},
 	{StatefulSets, &appsv1.StatefulSet{}, &appsv1.StatefulSetList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().StatefulSets(ns))
-	}, false},
+	}, false, false},
 	{DaemonSets, &appsv1.DaemonSet{}, &appsv1.DaemonSetList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().DaemonSets(ns))
-	}, false},
+	}, false, false},
 	{Jobs, &batchv1.Job{}, &batchv1.JobList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.BatchV1().Jobs(ns))
-	}, false},
+	}, false, false},
 	{CronJobs, &batchv1.CronJob{}, &batchv1.CronJobList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.BatchV1().CronJobs(ns))
-	}, false},
+	}, false, false},
 	{Services, &corev1.Service{}, &corev1.ServiceList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().Services(ns))
-	}, false},
+	}, false, false},
 	{EndpointSlices, &discoveryv1.EndpointSlice{}, &discoveryv1.EndpointSliceList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.DiscoveryV1().EndpointSlices(ns))
-	}, false},
+	}, false, false},
 	{Nodes, &corev1.Node{}, &corev1.NodeList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.CoreV1().Nodes())
-	}, true},
+	}, true, true},
 	{AllPods, &corev1.Pod{}, &corev1.PodList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.CoreV1().Pods(metav1.NamespaceAll))
-	}, true},
+	}, true, true},
 	{Endpoints, &corev1.Endpoints{}, &corev1.EndpointsList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().Endpoints(ns))
-	}, true},
+	}, true, false},
 	{Claims, &corev1.PersistentVolumeClaim{}, &corev1.PersistentVolumeClaimList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().PersistentVolumeClaims(ns))
-	}, true},
+	}, true, false},
 	{Volumes, &corev1.PersistentVolume{}, &corev1.PersistentVolumeList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.CoreV1().PersistentVolumes())
-	}, true},
+	}, true, true},
 	{StorageClasses, &storagev1.StorageClass{}, &storagev1.StorageClassList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.StorageV1().StorageClasses())
-	}, true},
+	}, true, true},
 	{Attachments, &storagev1.VolumeAttachment{}, &storagev1.VolumeAttachmentList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.StorageV1().VolumeAttachments())
-	}, true},
+	}, true, true},
 	{ConfigMaps, &corev1.ConfigMap{}, &corev1.ConfigMapList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().ConfigMaps(ns))
-	}, true},
+	}, true, false},
 	{Secrets, &corev1.Secret{}, &corev1.SecretList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().Secrets(ns))
-	}, true},
+	}, true, false},
 	{ServiceAccounts, &corev1.ServiceAccount{}, &corev1.ServiceAccountList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().ServiceAccounts(ns))
-	}, true},
+	}, true, false},
 	{Quotas, &corev1.ResourceQuota{}, &corev1.ResourceQuotaList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().ResourceQuotas(ns))
-	}, true},
+	}, true, false},
 	{LimitRanges, &corev1.LimitRange{}, &corev1.LimitRangeList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.CoreV1().LimitRanges(ns))
-	}, true},
+	}, true, false},
 	{Namespaces, &corev1.Namespace{}, &corev1.NamespaceList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.CoreV1().Namespaces())
-	}, true},
+	}, true, true},
 	{NetworkPolicies, &networkingv1.NetworkPolicy{}, &networkingv1.NetworkPolicyList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.NetworkingV1().NetworkPolicies(ns))
-	}, true},
+	}, true, false},
 	{Ingresses, &networkingv1.Ingress{}, &networkingv1.IngressList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.NetworkingV1().Ingresses(ns))
-	}, true},
+	}, true, false},
 	{Autoscalers, &autoscalingv2.HorizontalPodAutoscaler{}, &autoscalingv2.HorizontalPodAutoscalerList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AutoscalingV2().HorizontalPodAutoscalers(ns))
-	}, true},
+	}, true, false},
 	{Budgets, &policyv1.PodDisruptionBudget{}, &policyv1.PodDisruptionBudgetList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.PolicyV1().PodDisruptionBudgets(ns))
-	}, true},
+	}, true, false},
 	{NodeLeases, &coordinationv1.Lease{}, &coordinationv1.LeaseList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.CoordinationV1().Leases(corev1.NamespaceNodeLease))
-	}, true},
+	}, true, true},
 	{Roles, &rbacv1.Role{}, &rbacv1.RoleList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.RbacV1().Roles(ns))
-	}, true},
+	}, true, false},
 	{RoleBindings, &rbacv1.RoleBinding{}, &rbacv1.RoleBindingList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.RbacV1().RoleBindings(ns))
-	}, true},
+	}, true, false},
 	{PriorityClasses, &schedulingv1.PriorityClass{}, &schedulingv1.PriorityClassList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.SchedulingV1().PriorityClasses())
-	}, true},
+	}, true, true},
 	{RuntimeClasses, &nodev1.RuntimeClass{}, &nodev1.RuntimeClassList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.NodeV1().RuntimeClasses())
-	}, true},
+	}, true, true},
 	{Revisions, &appsv1.ControllerRevision{}, &appsv1.ControllerRevisionList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.AppsV1().ControllerRevisions(ns))
-	}, true},
+	}, true, false},
 	{MutatingHooks, &admissionv1.MutatingWebhookConfiguration{}, &admissionv1.MutatingWebhookConfigurationList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.AdmissionregistrationV1().MutatingWebhookConfigurations())
-	}, true},
+	}, true, true},
 	{ValidatingHooks, &admissionv1.ValidatingWebhookConfiguration{}, &admissionv1.ValidatingWebhookConfigurationList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.AdmissionregistrationV1().ValidatingWebhookConfigurations())
-	}, true},
+	}, true, true},
 }
 
 // resourceOf tells the list that an object, or a list of objects, belongs to.
@@ -182,3 +186,40 @@ func resourceOf(obj runtime.Object) (Resource, bool) {
 	}
 	return "", false
 }
+
+// NewObject makes an empty object of a kind that a Source holds, to be decoded
+// into; false for any other kind or version.
+func NewObject(of schema.GroupVersionKind) (Resource, runtime.Object, bool) {
+	k, ok := byType()[of]
+	if !ok {
+		return "", nil, false
+	}
+	obj, ok := reflect.New(k.object).Interface().(runtime.Object)
+	return k.resource, obj, ok
+}
+
+type readable struct {
+	resource Resource
+	object   reflect.Type
+}
+
+// byType finds the kinds by what objects say they are.
+var byType = sync.OnceValue(func() map[schema.GroupVersionKind]readable {
+	out := map[schema.GroupVersionKind]readable{}
+	add := func(r Resource, obj runtime.Object) {
+		gvks, _, err := scheme.Scheme.ObjectKinds(obj)
+		if err != nil {
+			return
+		}
+		for _, gvk := range gvks {
+			if _, ok := out[gvk]; !ok { // pods are Pods before they are AllPods
+				out[gvk] = readable{r, reflect.TypeOf(obj).Elem()}
+			}
+		}
+	}
+	for _, k := range kinds {
+		add(k.resource, k.object)
+	}
+	add(Events, &eventsv1.Event{})
+	return out
+})

@@ -33,6 +33,7 @@ type objects struct {
 	changes   *changes
 	begin     func(kind) // starts to read a kind; nil when all that will ever be there is there
 	system    *Source    // kube-system when that is not part of this source
+	lists     *lists     // of a static source: what the files hold
 
 	mu      sync.Mutex
 	asked   map[Resource]bool

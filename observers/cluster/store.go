@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -114,3 +115,6 @@ func slim(obj any) any {
 	}
 	return obj
 }
+
+// Slim drops from an object what no observer reads.
+func Slim(obj runtime.Object) { slim(obj) }

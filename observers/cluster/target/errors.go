@@ -28,6 +28,8 @@ func (r *resolver) explain(err error, kindName, object string) error {
 			what = "object"
 		}
 		return &sentence{fmt.Sprintf("no right to read %ss in %s: ask for the verbs get and list on them", what, whereText(r.namespace)), err}
+	case unreadable(err):
+		return &sentence{fmt.Sprintf("the input holds no %ss: it cannot tell about %s", orObject(what), quoted(object)), err}
 	case apierrors.IsUnauthorized(err):
 		return &sentence{"the API server does not accept these credentials: log in again", err}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -125,4 +127,32 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+func orObject(what string) string {
+	if what == "" {
+		return "object"
+	}
+	return what
+}
+
+func quoted(object string) string {
+	if object == "" {
+		return "the target"
+	}
+	return fmt.Sprintf("%q", object)
+}
+
+// holds ends a sentence with the namespaces that there are.
+func holds(spaces []string) string {
+	const most = 8
+	switch n := len(spaces); {
+	case n == 0:
+		return ""
+	case n > most:
+		return fmt.Sprintf(": there are %s and %d more", strings.Join(spaces[:most], ", "), n-most)
+	case n == 1:
+		return ": there is " + spaces[0]
+	}
+	return ": there are " + strings.Join(spaces, ", ")
 }

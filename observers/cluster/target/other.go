@@ -20,7 +20,7 @@ import (
 // a custom controller's pods are those that it, or a ReplicaSet, StatefulSet or
 // Job of it, controls, narrowed by spec.selector where it has one.
 func (r *resolver) other(n name) (*Target, error) {
-	if r.getter == nil {
+	if _, ok := r.from.(static); ok || r.getter == nil {
 		return nil, fmt.Errorf("%q is no kind that is known here", n.kind)
 	}
 	infos, err := resource.NewBuilder(r.getter).Unstructured().
@@ -76,33 +76,22 @@ func (r *resolver) custom(obj runtime.Object) (*Target, error) {
 // ever.
 func (r *resolver) holders(namespace string, uid types.UID) (map[types.UID]bool, error) {
 	held := map[types.UID]bool{uid: true}
-	var objs []metav1.ObjectMeta
-	o := metav1.ListOptions{}
-	if l, err := r.client.AppsV1().ReplicaSets(namespace).List(r.ctx, o); err == nil {
-		for i := range l.Items {
-			objs = append(objs, l.Items[i].ObjectMeta)
+	var objs []metav1.Object
+	for _, kindName := range []string{"ReplicaSet", "StatefulSet", "Deployment"} {
+		l, _, err := r.from.list(r.ctx, kindName, namespace, metav1.ListOptions{})
+		if err != nil && !unreadable(err) {
+			return nil, r.explain(err, kindName, "")
 		}
-	} else if !isForbidden(err) {
-		return nil, r.explain(err, "ReplicaSet", "")
-	}
-	if l, err := r.client.AppsV1().StatefulSets(namespace).List(r.ctx, o); err == nil {
-		for i := range l.Items {
-			objs = append(objs, l.Items[i].ObjectMeta)
+		for _, obj := range l {
+			if m, err := meta.Accessor(obj); err == nil {
+				objs = append(objs, m)
+			}
 		}
-	} else if !isForbidden(err) {
-		return nil, r.explain(err, "StatefulSet", "")
-	}
-	if l, err := r.client.AppsV1().Deployments(namespace).List(r.ctx, o); err == nil {
-		for i := range l.Items {
-			objs = append(objs, l.Items[i].ObjectMeta)
-		}
-	} else if !isForbidden(err) {
-		return nil, r.explain(err, "Deployment", "")
 	}
 	for range 3 {
 		for i := range objs {
-			if ref := metav1.GetControllerOfNoCopy(&objs[i]); ref != nil && held[ref.UID] {
-				held[objs[i].UID] = true
+			if ref := metav1.GetControllerOfNoCopy(objs[i]); ref != nil && held[ref.UID] {
+				held[objs[i].GetUID()] = true
 			}
 		}
 	}

@@ -6,13 +6,14 @@ import (
 	"maps"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/event"
@@ -21,7 +22,7 @@ import (
 type resolver struct {
 	ctx       context.Context
 	getter    genericclioptions.RESTClientGetter
-	client    kubernetes.Interface
+	from      reader
 	namespace string
 }
 
@@ -52,7 +53,7 @@ func (r *resolver) one(n name) (*Target, error) {
 }
 
 func (r *resolver) pod(name string) (*Target, error) {
-	p, err := r.client.CoreV1().Pods(r.namespace).Get(r.ctx, name, metav1.GetOptions{})
+	p, err := get[*corev1.Pod](r, "Pod", r.namespace, name)
 	if err != nil {
 		return nil, r.explain(err, "Pod", name)
 	}
@@ -68,7 +69,7 @@ func (r *resolver) ofPod(p *corev1.Pod) *Target {
 	if ref := metav1.GetControllerOf(p); ref != nil && ref.Kind != "Node" {
 		t.Workload = event.WorkloadKey(ref.Kind, p.Namespace, ref.Name)
 		if ref.Kind == "ReplicaSet" {
-			rs, err := r.client.AppsV1().ReplicaSets(p.Namespace).Get(r.ctx, ref.Name, metav1.GetOptions{})
+			rs, err := get[*appsv1.ReplicaSet](r, "ReplicaSet", p.Namespace, ref.Name)
 			if err == nil {
 				t.Workload = cluster.ReplicaSetOwner(rs)
 			}
@@ -78,7 +79,7 @@ func (r *resolver) ofPod(p *corev1.Pod) *Target {
 }
 
 func (r *resolver) service(name string) (*Target, error) {
-	svc, err := r.client.CoreV1().Services(r.namespace).Get(r.ctx, name, metav1.GetOptions{})
+	svc, err := get[*corev1.Service](r, "Service", r.namespace, name)
 	if err != nil {
 		return nil, r.explain(err, "Service", name)
 	}
@@ -115,14 +116,18 @@ func (r *resolver) ofService(svc *corev1.Service) (*Target, error) {
 
 // endpoints are the pods that a Service without selector points to.
 func (r *resolver) endpoints(svc *corev1.Service) (map[types.UID]bool, error) {
-	l, err := r.client.DiscoveryV1().EndpointSlices(svc.Namespace).List(r.ctx, metav1.ListOptions{
-		LabelSelector: labels.Set{"kubernetes.io/service-name": svc.Name}.String(),
+	l, _, err := r.from.list(r.ctx, "EndpointSlice", svc.Namespace, metav1.ListOptions{
+		LabelSelector: labels.Set{discoveryv1.LabelServiceName: svc.Name}.String(),
 	})
 	if err != nil {
 		return nil, r.explain(err, "EndpointSlice", svc.Name)
 	}
 	uids := map[types.UID]bool{}
-	for _, es := range l.Items {
+	for _, obj := range l {
+		es, ok := obj.(*discoveryv1.EndpointSlice)
+		if !ok {
+			continue
+		}
 		for _, ep := range es.Endpoints {
 			if ep.TargetRef != nil && ep.TargetRef.Kind == "Pod" && ep.TargetRef.UID != "" {
 				uids[ep.TargetRef.UID] = true
@@ -133,12 +138,12 @@ func (r *resolver) endpoints(svc *corev1.Service) (map[types.UID]bool, error) {
 }
 
 func (r *resolver) node(name string) (*Target, error) {
-	if _, err := r.client.CoreV1().Nodes().Get(r.ctx, name, metav1.GetOptions{}); err != nil && !isForbidden(err) {
+	if _, err := r.from.get(r.ctx, "Node", "", name); err != nil && !unreadable(err) {
 		return nil, r.explain(err, "Node", name)
 	}
 	t := &Target{Kind: "Node", Name: name, match: func(p *corev1.Pod) bool { return p.Spec.NodeName == name }}
 	pods, err := r.pods("", "", name)
-	if isForbidden(err) { // then what the own namespace has on it
+	if unreadable(err) { // then what the own namespace has on it
 		t.Namespace = r.namespace
 		pods, err = r.pods(r.namespace, "", name)
 	}
@@ -185,11 +190,14 @@ func (r *resolver) everything(namespace, selector string) (*Target, error) {
 }
 
 func (r *resolver) namespaceExists(namespace string) error {
-	_, err := r.client.CoreV1().Namespaces().Get(r.ctx, namespace, metav1.GetOptions{})
-	if err == nil || !isNotFound(err) {
-		return nil // an empty namespace, or one that may not be asked for
+	_, err := r.from.get(r.ctx, "Namespace", "", namespace)
+	if isNotFound(err) {
+		return fmt.Errorf("there is no namespace %q", namespace)
 	}
-	return fmt.Errorf("there is no namespace %q", namespace)
+	if s, ok := r.from.(static); ok && err != nil && !slices.Contains(s.src.Spaces(), namespace) {
+		return fmt.Errorf("the input holds nothing of namespace %q%s", namespace, holds(s.src.Spaces()))
+	}
+	return nil // an empty namespace, or one that may not be asked for
 }
 
 const (
@@ -205,14 +213,16 @@ func (r *resolver) pods(namespace, selector, node string) ([]*corev1.Pod, error)
 	}
 	var out []*corev1.Pod
 	for range podPages {
-		l, err := r.client.CoreV1().Pods(namespace).List(r.ctx, o)
+		l, more, err := r.from.list(r.ctx, "Pod", namespace, o)
 		if err != nil {
 			return nil, r.explain(err, "Pod", "")
 		}
-		for i := range l.Items {
-			out = append(out, &l.Items[i])
+		for _, obj := range l {
+			if p, ok := obj.(*corev1.Pod); ok {
+				out = append(out, p)
+			}
 		}
-		if o.Continue = l.Continue; o.Continue == "" {
+		if o.Continue = more; more == "" {
 			break
 		}
 	}

@@ -78,6 +78,9 @@ type Options struct {
 	AllNamespaces bool
 	// Client is used when set; otherwise one is made from the getter.
 	Client kubernetes.Interface
+	// Source, a static one, is used instead of any client when set. Only
+	// built-in kinds are targets then.
+	Source *cluster.Source
 	// Namespace is used when set; otherwise the getter's.
 	Namespace string
 }
@@ -86,8 +89,8 @@ type Options struct {
 // discovery; other kinds go through the getter's REST mapper. Its errors are
 // one sentence.
 func Resolve(ctx context.Context, getter genericclioptions.RESTClientGetter, o Options) (*Target, error) {
-	r := &resolver{ctx: ctx, getter: getter, client: o.Client, namespace: o.Namespace}
-	if err := r.complete(); err != nil {
+	r := &resolver{ctx: ctx, getter: getter, namespace: o.Namespace}
+	if err := r.complete(o); err != nil {
 		return nil, err
 	}
 	hasFiles := len(o.Files.Filenames) > 0 || o.Files.Kustomize != ""
@@ -110,8 +113,8 @@ func Resolve(ctx context.Context, getter genericclioptions.RESTClientGetter, o O
 	return r.all(names)
 }
 
-// complete fills in the client and the namespace.
-func (r *resolver) complete() error {
+// complete fills in where to read and the namespace.
+func (r *resolver) complete(o Options) error {
 	if r.namespace == "" {
 		if r.getter == nil {
 			r.namespace = metav1.NamespaceDefault
@@ -123,7 +126,12 @@ func (r *resolver) complete() error {
 			r.namespace = ns
 		}
 	}
-	if r.client != nil {
+	switch {
+	case o.Source != nil:
+		r.from = static{*o.Source}
+		return nil
+	case o.Client != nil:
+		r.from = live{o.Client}
 		return nil
 	}
 	if r.getter == nil {
@@ -133,10 +141,11 @@ func (r *resolver) complete() error {
 	if err != nil {
 		return fmt.Errorf("the kubeconfig cannot be used: %w", err)
 	}
-	r.client, err = kubernetes.NewForConfig(cfg)
+	client, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
 		return fmt.Errorf("no client can be made from the kubeconfig: %w", err)
 	}
+	r.from = live{client}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/yairfalse/tapio/observers/cluster"
 )
 
 func named(name string) metav1.ObjectMeta {
@@ -160,33 +163,40 @@ func TestResolve(t *testing.T) {
 		{"unknown kind", Options{Args: []string{"widget/x"}}, `!no kind`},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := resolve(t, tt.o, shop()...)
-			if want, bad := strings.CutPrefix(tt.want, "!"); bad {
-				if err == nil || !strings.Contains(err.Error(), want) {
-					t.Fatalf("got error %v, want %q", err, want)
-				}
-				if strings.ContainsAny(err.Error(), "\n") || len(err.Error()) > 160 {
-					t.Errorf("not one sentence: %v", err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s := brief(got); s != tt.want {
-				t.Errorf("got  %s\nwant %s", s, tt.want)
-			}
-			scope := got.Scope()
-			for _, p := range got.Pods {
-				if !scope.Has(p) {
-					t.Errorf("the scope leaves out %s", p.Name)
-				}
-			}
-			if !got.Whole() && scope.Has(pod("stranger", "stranger", nil)) && got.Kind != "Node" {
-				t.Error("the scope takes in a stranger")
-			}
+		t.Run(tt.name, func(t *testing.T) { checkResolve(t, tt.o, tt.want) })
+		t.Run(tt.name+" from files", func(t *testing.T) {
+			src := cluster.FromObjects(shop(), nil, time.Time{})
+			tt.o.Source = &src
+			checkResolve(t, tt.o, tt.want)
 		})
+	}
+}
+
+func checkResolve(t *testing.T, o Options, line string) {
+	got, err := resolve(t, o, shop()...)
+	if want, bad := strings.CutPrefix(line, "!"); bad {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("got error %v, want %q", err, want)
+		}
+		if strings.ContainsAny(err.Error(), "\n") || len(err.Error()) > 160 {
+			t.Errorf("not one sentence: %v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := brief(got); s != line {
+		t.Errorf("got  %s\nwant %s", s, line)
+	}
+	scope := got.Scope()
+	for _, p := range got.Pods {
+		if !scope.Has(p) {
+			t.Errorf("the scope leaves out %s", p.Name)
+		}
+	}
+	if !got.Whole() && scope.Has(pod("stranger", "stranger", nil)) && got.Kind != "Node" {
+		t.Error("the scope takes in a stranger")
 	}
 }
 

@@ -31,10 +31,10 @@ func (r *resolver) bare(word string) (*Target, error) {
 		wg.Go(func() { found[i], errs[i] = r.controller(k, word) })
 	}
 	wg.Go(func() {
-		pod, errs[len(workloads)] = r.client.CoreV1().Pods(r.namespace).Get(r.ctx, word, metav1.GetOptions{})
+		pod, errs[len(workloads)] = get[*corev1.Pod](r, "Pod", r.namespace, word)
 	})
 	wg.Go(func() {
-		svc, errs[len(workloads)+1] = r.client.CoreV1().Services(r.namespace).Get(r.ctx, word, metav1.GetOptions{})
+		svc, errs[len(workloads)+1] = get[*corev1.Service](r, "Service", r.namespace, word)
 	})
 	wg.Wait()
 	var hits []*controller
@@ -54,7 +54,7 @@ func (r *resolver) bare(word string) (*Target, error) {
 		return r.ofService(svc)
 	}
 	for _, err := range errs {
-		if !isNotFound(err) && !isForbidden(err) {
+		if !isNotFound(err) && !unreadable(err) {
 			return nil, r.explain(err, "", word)
 		}
 	}
@@ -75,9 +75,9 @@ func ambiguous(word string, hits []*controller) error {
 // prefix looks for the one workload whose pods' names begin with the word.
 func (r *resolver) prefix(word string, errs []error) (*Target, error) {
 	pods, err := r.pods(r.namespace, "", "")
-	if isForbidden(err) {
+	if unreadable(err) {
 		for _, e := range errs {
-			if isForbidden(e) {
+			if unreadable(e) {
 				return nil, r.explain(e, "", word)
 			}
 		}
@@ -117,7 +117,7 @@ func (r *resolver) prefix(word string, errs []error) (*Target, error) {
 		}
 		kindName, _, _ := strings.Cut(key.ID, "/")
 		t, err := r.one(name{kindName, key.Leaf()})
-		if isForbidden(err) {
+		if unreadable(err) {
 			return byOwner(key, p, pods), nil
 		}
 		return t, err

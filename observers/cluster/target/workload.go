@@ -5,11 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/yairfalse/tapio/observers/event"
@@ -24,46 +25,28 @@ type controller struct {
 
 // controller gets one of a built-in kind.
 func (r *resolver) controller(k kind, name string) (*controller, error) {
-	o := metav1.GetOptions{}
-	switch k.name {
-	case "Deployment":
-		d, err := r.client.AppsV1().Deployments(r.namespace).Get(r.ctx, name, o)
-		if err != nil {
-			return nil, err
-		}
-		return &controller{k.name, d.ObjectMeta, d.Spec.Selector}, nil
-	case "StatefulSet":
-		s, err := r.client.AppsV1().StatefulSets(r.namespace).Get(r.ctx, name, o)
-		if err != nil {
-			return nil, err
-		}
-		return &controller{k.name, s.ObjectMeta, s.Spec.Selector}, nil
-	case "DaemonSet":
-		d, err := r.client.AppsV1().DaemonSets(r.namespace).Get(r.ctx, name, o)
-		if err != nil {
-			return nil, err
-		}
-		return &controller{k.name, d.ObjectMeta, d.Spec.Selector}, nil
-	case "ReplicaSet":
-		rs, err := r.client.AppsV1().ReplicaSets(r.namespace).Get(r.ctx, name, o)
-		if err != nil {
-			return nil, err
-		}
-		return &controller{k.name, rs.ObjectMeta, rs.Spec.Selector}, nil
-	case "Job":
-		j, err := r.client.BatchV1().Jobs(r.namespace).Get(r.ctx, name, o)
-		if err != nil {
-			return nil, err
-		}
-		return &controller{k.name, j.ObjectMeta, j.Spec.Selector}, nil
-	case "CronJob":
-		c, err := r.client.BatchV1().CronJobs(r.namespace).Get(r.ctx, name, o)
-		if err != nil {
-			return nil, err
-		}
-		return &controller{k.name, c.ObjectMeta, nil}, nil
+	if !k.workload {
+		return nil, fmt.Errorf("a %s controls no pods", k.name)
 	}
-	return nil, fmt.Errorf("a %s controls no pods", k.name)
+	obj, err := r.from.get(r.ctx, k.name, r.namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	switch o := obj.(type) {
+	case *appsv1.Deployment:
+		return &controller{k.name, o.ObjectMeta, o.Spec.Selector}, nil
+	case *appsv1.StatefulSet:
+		return &controller{k.name, o.ObjectMeta, o.Spec.Selector}, nil
+	case *appsv1.DaemonSet:
+		return &controller{k.name, o.ObjectMeta, o.Spec.Selector}, nil
+	case *appsv1.ReplicaSet:
+		return &controller{k.name, o.ObjectMeta, o.Spec.Selector}, nil
+	case *batchv1.Job:
+		return &controller{k.name, o.ObjectMeta, o.Spec.Selector}, nil
+	case *batchv1.CronJob:
+		return &controller{k.name, o.ObjectMeta, nil}, nil
+	}
+	return nil, fmt.Errorf("the answer for %s %q is a %T", k.name, name, obj)
 }
 
 // workload finds a controller's pods: those that its selector matches and whose
@@ -89,7 +72,7 @@ func (r *resolver) workload(c *controller) (*Target, error) {
 			return false
 		}
 		ref := metav1.GetControllerOf(p)
-		return ref != nil && (ref.UID == c.meta.UID || between.holds(*ref))
+		return ref != nil && (c.is(ref) || between.holds(ref))
 	}
 	pods, err := r.pods(ns, query, "")
 	if err != nil {
@@ -99,17 +82,27 @@ func (r *resolver) workload(c *controller) (*Target, error) {
 	return t, nil
 }
 
+// is tells whether an owner reference means this controller. Files may lack
+// uids; then kind and name decide.
+func (c *controller) is(ref *metav1.OwnerReference) bool {
+	return ref.Kind == c.kind && ref.Name == c.meta.Name && sameUID(ref.UID, c.meta.UID)
+}
+
+func sameUID(a, b types.UID) bool { return a == "" || b == "" || a == b }
+
 // middle tells which controllers stand between a workload and its pods.
 type middle struct {
-	uids map[types.UID]bool
+	held map[holder]types.UID
 	// kind and prefix are how those look that are made later, or that may not
 	// be listed: the Deployment controller names a ReplicaSet after itself and
 	// the CronJob controller a Job after itself.
 	kind, prefix string
 }
 
-func (m middle) holds(ref metav1.OwnerReference) bool {
-	if m.uids[ref.UID] {
+type holder struct{ kind, name string }
+
+func (m middle) holds(ref *metav1.OwnerReference) bool {
+	if uid, ok := m.held[holder{ref.Kind, ref.Name}]; ok && sameUID(uid, ref.UID) {
 		return true
 	}
 	rest, ok := strings.CutPrefix(ref.Name, m.prefix)
@@ -118,36 +111,30 @@ func (m middle) holds(ref metav1.OwnerReference) bool {
 
 // between lists the ReplicaSets of a Deployment or the Jobs of a CronJob.
 func (r *resolver) between(c *controller) (middle, error) {
-	m := middle{uids: map[types.UID]bool{}}
-	add := func(o metav1.ObjectMeta) {
-		if ref := metav1.GetControllerOfNoCopy(&o); ref != nil && ref.UID == c.meta.UID {
-			m.uids[o.UID] = true
-		}
-	}
-	ns, opts := c.meta.Namespace, metav1.ListOptions{Limit: podPage}
+	m := middle{held: map[holder]types.UID{}}
+	o := metav1.ListOptions{Limit: podPage}
 	switch c.kind {
 	case "Deployment":
 		m.kind, m.prefix = "ReplicaSet", c.meta.Name+"-"
 		if c.selector != nil {
-			opts.LabelSelector = metav1.FormatLabelSelector(c.selector)
-		}
-		l, err := r.client.AppsV1().ReplicaSets(ns).List(r.ctx, opts)
-		if err != nil && !isForbidden(err) {
-			return m, r.explain(err, "ReplicaSet", "")
-		} else if err == nil {
-			for i := range l.Items {
-				add(l.Items[i].ObjectMeta)
-			}
+			o.LabelSelector = metav1.FormatLabelSelector(c.selector)
 		}
 	case "CronJob":
 		m.kind, m.prefix = "Job", c.meta.Name+"-"
-		l, err := r.client.BatchV1().Jobs(ns).List(r.ctx, opts)
-		if err != nil && !isForbidden(err) {
-			return m, r.explain(err, "Job", "")
-		} else if err == nil {
-			for i := range l.Items {
-				add(l.Items[i].ObjectMeta)
-			}
+	default:
+		return m, nil
+	}
+	l, _, err := r.from.list(r.ctx, m.kind, c.meta.Namespace, o)
+	if err != nil && !unreadable(err) {
+		return m, r.explain(err, m.kind, "")
+	}
+	for _, obj := range l {
+		o, err := meta.Accessor(obj)
+		if err != nil {
+			continue
+		}
+		if ref := metav1.GetControllerOfNoCopy(o); ref != nil && c.is(ref) {
+			m.held[holder{m.kind, o.GetName()}] = o.GetUID()
 		}
 	}
 	return m, nil
@@ -175,40 +162,19 @@ func (r *resolver) kindBySelector(k kind, sel labels.Selector) (*Target, error) 
 
 // named lists the names of the objects of a kind.
 func (r *resolver) named(k kind, o metav1.ListOptions) ([]string, error) {
-	var l runtime.Object
-	var err error
-	switch k.name {
-	case "Pod":
-		l, err = r.client.CoreV1().Pods(r.namespace).List(r.ctx, o)
-	case "Deployment":
-		l, err = r.client.AppsV1().Deployments(r.namespace).List(r.ctx, o)
-	case "StatefulSet":
-		l, err = r.client.AppsV1().StatefulSets(r.namespace).List(r.ctx, o)
-	case "DaemonSet":
-		l, err = r.client.AppsV1().DaemonSets(r.namespace).List(r.ctx, o)
-	case "ReplicaSet":
-		l, err = r.client.AppsV1().ReplicaSets(r.namespace).List(r.ctx, o)
-	case "Job":
-		l, err = r.client.BatchV1().Jobs(r.namespace).List(r.ctx, o)
-	case "CronJob":
-		l, err = r.client.BatchV1().CronJobs(r.namespace).List(r.ctx, o)
-	case "Service":
-		l, err = r.client.CoreV1().Services(r.namespace).List(r.ctx, o)
-	case "Node":
-		l, err = r.client.CoreV1().Nodes().List(r.ctx, o)
-	case "Namespace":
-		l, err = r.client.CoreV1().Namespaces().List(r.ctx, o)
+	ns := r.namespace
+	if k.name == "Node" || k.name == "Namespace" {
+		ns = ""
 	}
+	l, _, err := r.from.list(r.ctx, k.name, ns, o)
 	if err != nil {
 		return nil, err
 	}
 	var out []string
-	err = meta.EachListItem(l, func(obj runtime.Object) error {
-		m, err := meta.Accessor(obj)
-		if err == nil {
+	for _, obj := range l {
+		if m, err := meta.Accessor(obj); err == nil {
 			out = append(out, m.GetName())
 		}
-		return err
-	})
-	return out, err
+	}
+	return out, nil
 }
