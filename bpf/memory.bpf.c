@@ -16,13 +16,11 @@
 #include "lib/memcg.h"
 #include "lib/pid.h"
 #include "lib/ring.h"
+#include "lib/signal.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define PF_KTHREAD 0x00200000
-#define SIGKILL 9
-#define SEND_SIG_PRIV 1	       /* include/linux/sched/signal.h: sent by the kernel */
-#define TRACE_SIGNAL_DELIVERED 0 /* include/trace/events/signal.h */
 
 /* Indices of the counters of a process (include/linux/mm_types_task.h). */
 #define FILE_PAGES 0

@@ -24,6 +24,9 @@
 /* Whether the running kernel has the member (BPF_FIELD_EXISTS). */
 #define has(ptr, member) __builtin_preserve_field_info((ptr)->member, 2)
 
+/* How many bytes the member takes in the running kernel (BPF_FIELD_BYTE_SIZE). */
+#define size_of(ptr, member) __builtin_preserve_field_info((ptr)->member, 1)
+
 /* The running kernel's value of an enumerator (BPF_ENUMVAL_VALUE). */
 #define enumerator(type, name) __builtin_preserve_enum_value(*(typeof(type) *)name, 1)
 

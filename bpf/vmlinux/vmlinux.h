@@ -24,6 +24,7 @@ enum {
 };
 
 enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -35,9 +36,40 @@ typedef struct {
 	long counter;
 } atomic_long_t;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct list_head;
 
-struct kernel_siginfo;
+union __sifields {
+	struct {
+		void *_addr;
+	} _sigfault;
+	struct {
+		void *_call_addr;
+		int _syscall;
+	} _sigsys;
+};
+
+struct kernel_siginfo {
+	int si_signo;
+	int si_errno;
+	int si_code;
+	union __sifields _sifields;
+};
+
+struct sigaction {
+	void *sa_handler;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+};
 
 struct kernfs_node {
 	const char *name;
@@ -110,7 +142,15 @@ struct mm_struct___array {
 };
 
 struct signal_struct {
+	atomic_t live;
+	unsigned int flags;
+	int group_exit_code;
 	short oom_score_adj;
+	struct mm_struct *oom_mm;
+};
+
+struct linux_binprm {
+	const char *filename;
 };
 
 struct task_struct {
@@ -119,9 +159,12 @@ struct task_struct {
 	int tgid;
 	char comm[16];
 	__u64 start_boottime;
+	int exit_code;
+	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
 	struct css_set *cgroups;
 	struct pid *thread_pid;
 };

@@ -10,7 +10,9 @@ import (
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
+	"github.com/yairfalse/tapio/observers/runtime"
 	"github.com/yairfalse/tapio/observers/services"
+	"github.com/yairfalse/tapio/observers/signals"
 )
 
 // Specs declare all observers, by name.
@@ -21,5 +23,7 @@ var Specs = []observers.Spec{
 	lifecycle.Spec,
 	logs.Spec,
 	memory.Spec,
+	runtime.Spec,
 	services.Spec,
+	signals.Spec,
 }

@@ -69,6 +69,15 @@ func CgroupKey(podUID, containerID string) Key {
 	return Key{Cgroup, podUID + "/" + containerID}
 }
 
+// CgroupAt is the key of the cgroup at a path below the hierarchy's root: of a
+// pod, or of one of its containers, where podUID and containerID say so.
+func CgroupAt(podUID, containerID, path string) Key {
+	if podUID == "" {
+		return Key{Cgroup, path}
+	}
+	return CgroupKey(podUID, containerID)
+}
+
 // ContainerKey is the key of a container of the pod's spec.
 func ContainerKey(podUID, name string) Key { return Key{Container, podUID + "/" + name} }
 

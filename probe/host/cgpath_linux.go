@@ -1,6 +1,9 @@
 package host
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Lengths of the ids that cgroup names carry.
 const (
@@ -132,4 +135,24 @@ func isQoS(elem string) bool {
 func isPodsRoot(elem string) bool {
 	name, slice := strings.CutSuffix(elem, ".slice")
 	return name == "kubepods" || slice && strings.HasSuffix(name, "-kubepods")
+}
+
+// JoinCgroup makes the path of a cgroup from the names of it and of those above
+// it, innermost first. cut says that the names end below the root. What is not
+// UTF-8 is replaced.
+func JoinCgroup(names []string, cut bool) string {
+	var b strings.Builder
+	if cut {
+		b.WriteString("/...")
+	}
+	for _, name := range slices.Backward(names) {
+		if name = strings.Trim(name, "/"); name != "" {
+			b.WriteByte('/')
+			b.WriteString(strings.ToValidUTF8(name, "\uFFFD"))
+		}
+	}
+	if b.Len() == 0 {
+		return "/"
+	}
+	return b.String()
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -273,4 +275,73 @@ func (h *Host) HasPod(uid string) bool {
 		}
 	}
 	return false
+}
+
+// podsByName bounds how many pods are told one by one; beyond, the kubelet's
+// cgroup stands for all.
+const podsByName = 512
+
+// PodCgroups lists the memory cgroups, by inode, below which are all containers
+// that the run is about: those of its pods, or of the kubelet when it is about
+// every pod. A pod that has none yet is left out: call again. The error is an
+// *observers.Unsupported when the node has no memory cgroups to read.
+func (h *Host) PodCgroups() ([]uint64, error) {
+	roots, err := h.cgroups.kubeletRoots()
+	if err != nil {
+		return nil, err
+	}
+	var out []uint64
+	add := func(dir string) {
+		if ino, err := inode(dir); err == nil {
+			out = append(out, ino)
+		}
+	}
+	for _, root := range roots {
+		if n := len(h.podUIDs); n == 0 || n > podsByName {
+			add(root)
+			continue
+		}
+		for pod := range pods(root) {
+			if h.InScope(pod.uid) {
+				add(pod.dir)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Main is the oldest process of the container, as the probe's pid namespace
+// numbers it: the one that it was started with. ok is false when none is
+// visible.
+func (c Container) Main() (pid int, ok bool) {
+	text, err := c.ReadFile("cgroup.procs")
+	if err != nil {
+		return 0, false
+	}
+	var oldest uint64
+	for line := range strings.Lines(string(text)) {
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil || n <= 0 { // 0 is a process outside of our namespace
+			continue
+		}
+		if start, known := startTime(n); known && (!ok || start < oldest) {
+			pid, oldest, ok = n, start, true
+		}
+	}
+	return pid, ok
+}
+
+// startTime is when a process was started, in ticks since boot: field 22 of
+// /proc/PID/stat (proc(5)), counted from behind the command's closing bracket.
+func startTime(pid int) (ticks uint64, ok bool) {
+	text, err := readSmall(fmt.Sprintf("/proc/%d/stat", pid), 4096)
+	if err != nil {
+		return 0, false
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 {
+		return 0, false
+	}
+	ticks, err = strconv.ParseUint(fields[19], 10, 64)
+	return ticks, err == nil
 }

@@ -7,6 +7,10 @@ import (
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/memory"
 	memorynode "github.com/yairfalse/tapio/observers/memory/node"
+	"github.com/yairfalse/tapio/observers/runtime"
+	runtimenode "github.com/yairfalse/tapio/observers/runtime/node"
+	"github.com/yairfalse/tapio/observers/signals"
+	signalsnode "github.com/yairfalse/tapio/observers/signals/node"
 	"github.com/yairfalse/tapio/probe/host"
 )
 
@@ -19,4 +23,6 @@ type Entry struct {
 // Entries are all of them, by name.
 var Entries = []Entry{
 	{Spec: memory.Spec, Open: memorynode.Open},
+	{Spec: runtime.Spec, Open: runtimenode.Open},
+	{Spec: signals.Spec, Open: signalsnode.Open},
 }

@@ -1,0 +1,5 @@
+//go:build linux
+
+package node
+
+//go:generate go tool -modfile=../../../tools/go.mod bpf2go -tags linux -target amd64,arm64 -type process -type cgroup_path -type pid_numbers bpf ../../../bpf/runtime.bpf.c -- -Wall -Wextra -Werror -I../../../bpf -I../../../bpf/vmlinux -I../../../bpf/lib

@@ -1,0 +1,94 @@
+// Package node observes the signals of one node that can end a process.
+package node
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/event"
+	"github.com/yairfalse/tapio/probe/host"
+)
+
+// holdFor is how long a kill by the kernel waits for the mark that tells it from
+// one by the OOM killer. The kernel makes both within microseconds.
+const holdFor = 100 * time.Millisecond
+
+// needs has the need behind each program of bpf/signals.bpf.c.
+var needs = map[string]observers.Need{
+	bpfProgSignalSent: {Type: observers.Hook, Name: "tp_btf/signal_generate", Why: "who sent which signal to whom"},
+	bpfProgOomMarked:  {Type: observers.Hook, Name: "tp_btf/mark_victim", Why: "telling the OOM killer from other senders in the kernel", Optional: true},
+}
+
+type observer struct {
+	host     *host.Host
+	programs *host.Programs
+	gaps     []*observers.Unsupported
+	held     []bpfSent // kills by the kernel, oldest first
+
+	events atomic.Uint64
+}
+
+// Open loads and attaches the kernel programs, so that no signal escapes
+// between now and Run, which gives back what Open took.
+func Open(h *host.Host) (observers.Observer, error) {
+	spec, err := loadBpf()
+	if err != nil {
+		return nil, err
+	}
+	p, refused, err := h.Attach(spec, needs)
+	if err != nil {
+		return nil, host.Refused(needs[bpfProgSignalSent], errors.Join(err, first(refused)))
+	}
+	o := &observer{host: h, programs: p, gaps: refused}
+	if !p.Attached(bpfProgSignalSent) {
+		p.Close()
+		return nil, first(refused)
+	}
+	if _, err := h.PodCgroups(); err != nil {
+		o.gaps = append(o.gaps, host.Refused(host.MemoryCgroup, err))
+	}
+	return o, nil
+}
+
+func first(refused []*observers.Unsupported) error {
+	if len(refused) == 0 {
+		return nil
+	}
+	return refused[0]
+}
+
+// Gaps lists what cannot be seen on this node.
+func (o *observer) Gaps() []*observers.Unsupported { return o.gaps }
+
+// Stats may be called at any time.
+func (o *observer) Stats() observers.Stats {
+	c := o.programs.Cost()
+	return observers.Stats{Events: o.events.Load(), Lost: c.Lost, CPU: c.CPU, Bytes: c.Bytes}
+}
+
+// Run emits the signals as they are sent.
+func (o *observer) Run(ctx context.Context, emit func(event.Event)) error {
+	defer o.programs.Close()
+	send := func(ev event.Event) {
+		o.events.Add(1)
+		emit(ev)
+	}
+	defer o.release(0, send)
+	return o.programs.Follow(ctx, o.host, o.patience,
+		func(raw []byte) error { return o.record(raw, send) },
+		func() {
+			_, boot := o.host.Clock()
+			o.release(boot, send)
+		})
+}
+
+// patience is how long to wait for the next record.
+func (o *observer) patience() time.Duration {
+	if len(o.held) > 0 {
+		return holdFor
+	}
+	return time.Second
+}
