@@ -15,6 +15,7 @@ import (
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/services"
+	"github.com/yairfalse/tapio/observers/signals"
 )
 
 // decide turns ranked hypotheses and unexplained symptoms into a verdict. A
@@ -32,7 +33,7 @@ func decide(w *window.Window, wrong []finding.Symptom, hs []finding.Hypothesis, 
 		in.Verdict = story.Inconclusive
 		in.State, in.Now = openState(w, hs, open)
 		in.Headline = openHeadline(w, hs, open)
-		in.Checked, in.Absent, in.Deciding = checked(w), undecided(open), deciding(w, hs, open)
+		in.Checked, in.Absent, in.Deciding = checked(w), undecided(w, open), deciding(w, hs, open)
 	case !known(w):
 		in.Verdict, in.State = story.Inconclusive, finding.StateUnknown
 		in.Headline = "Nothing is known of " + targetLabel(w) + ": the API told no pod of it"
@@ -139,11 +140,17 @@ func openHeadline(w *window.Window, hs []finding.Hypothesis, open []finding.Symp
 const exitKilled = 137
 
 // undecided lists what of the open ends nobody watched.
-func undecided(open []finding.Symptom) []finding.Absent {
+func undecided(w *window.Window, open []finding.Symptom) []finding.Absent {
 	var out []finding.Absent
 	for _, s := range open {
 		if s.Sort == finding.EndedBadly && s.ExitCode == exitKilled {
-			a := finding.Absent{What: "who sent SIGKILL to container " + s.Entity.Leaf(), Why: "signals are not watched"}
+			a := finding.Absent{What: "who sent SIGKILL to container " + s.Entity.Leaf(), Why: "no probe saw the signals of its node"}
+			if since, ok := w.Watched(signals.Spec.Name, s.Entity); ok {
+				a.Why = "the probe saw signals from " + words.At(since, w.To) + " on, and none at that time"
+				if since.After(s.At) {
+					a.Why = "the probe saw signals from " + words.At(since, w.To) + " on, which is after that"
+				}
+			}
 			if !slices.Contains(out, a) {
 				out = append(out, a)
 			}

@@ -11,7 +11,9 @@ import (
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
+	"github.com/yairfalse/tapio/observers/runtime"
 	"github.com/yairfalse/tapio/observers/services"
+	"github.com/yairfalse/tapio/observers/signals"
 )
 
 // Epoch is second 0 of every test.
@@ -234,7 +236,9 @@ func (s *Set) Window(now float64, watched bool, pods ...Pod) *window.Window {
 	}
 	in := window.Input{Target: t, From: At(-3600), Now: At(now), Facts: s.List}
 	if watched {
-		in.Nodes = []window.Node{{Name: "n1", Attached: At(0), Observers: []window.ObserverState{{Name: memory.Spec.Name, State: window.Attached}}}}
+		in.Nodes = []window.Node{{Name: "n1", Attached: At(0), Observers: []window.ObserverState{
+			{Name: memory.Spec.Name, State: window.Attached}, {Name: signals.Spec.Name, State: window.Attached}, {Name: runtime.Spec.Name, State: window.Attached},
+		}}}
 	}
 	return window.New(in)
 }

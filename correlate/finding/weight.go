@@ -29,6 +29,7 @@ var blocks = []map[Weight]Entry{
 	engineWeights,
 	memoryWeights,
 	exitWeights,
+	signalWeights,
 	probeWeights,
 	imageWeights,
 	configWeights,

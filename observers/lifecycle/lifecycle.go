@@ -28,6 +28,7 @@ var (
 	Ready     = event.Field[bool]{Name: "ready", Doc: "whether the subject is ready"}
 	Created   = event.Field[int64]{Name: "created", Unit: event.Seconds, Doc: "creation time, Unix seconds"}
 	Deleted   = event.Field[int64]{Name: "deleted", Unit: event.Seconds, Doc: "deletion was asked for at this time, Unix seconds"}
+	Grace     = event.Field[int64]{Name: "grace", Unit: event.Seconds, Doc: "spec.terminationGracePeriodSeconds: how long a container has from the request to stop to SIGKILL"}
 	Gone      = event.Field[bool]{Name: "gone", Doc: "the object was removed while it was watched"}
 )
 
@@ -90,7 +91,7 @@ var Spec = observers.Spec{
 	Side: observers.Cluster,
 	Doc:  "states and ends of pods, containers and workloads, and what Kubernetes wrote about them",
 	Emits: []observers.Schema{
-		{Kind: Pod, Meaning: "a pod as it is, each time that changes", Fields: event.Fields(Namespace, Name, Phase, Reason, Message, Ready, Created, Deleted, Gone)},
+		{Kind: Pod, Meaning: "a pod as it is, each time that changes", Fields: event.Fields(Namespace, Name, Phase, Reason, Message, Ready, Created, Deleted, Grace, Gone)},
 		{Kind: Container, Meaning: "a container as it is, each time that changes", Fields: event.Fields(Name, Role, Image, ContainerID, State, Reason, Message, Failure, FailureTarget, Ready, Started, Restarts, MemoryLimit, MemoryRequest)},
 		{Kind: Ended, Meaning: "an instance of a container ended", Fields: event.Fields(Name, Role, ContainerID, Reason, Message, Failure, FailureTarget, ExitCode, Signal, Started, Restarts)},
 		{Kind: Workload, Meaning: "a controller as it is, each time that changes", Fields: event.Fields(Namespace, Name, Desired, Available, Revision, Created, Selector)},

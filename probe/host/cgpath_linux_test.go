@@ -95,3 +95,22 @@ func TestPodsRoot(t *testing.T) {
 		}
 	}
 }
+
+func TestJoinCgroup(t *testing.T) {
+	tests := []struct {
+		names []string
+		cut   bool
+		want  string
+	}{
+		{[]string{"c", "pod1", "kubepods", ""}, false, "/kubepods/pod1/c"},
+		{[]string{"c", "/"}, false, "/c"},
+		{[]string{"c", "pod1"}, true, "/.../pod1/c"},
+		{nil, false, "/"},
+		{[]string{"\xff"}, false, "/\uFFFD"},
+	}
+	for _, tt := range tests {
+		if got := JoinCgroup(tt.names, tt.cut); got != tt.want {
+			t.Errorf("%q is %q, expected %q", tt.names, got, tt.want)
+		}
+	}
+}

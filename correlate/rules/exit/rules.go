@@ -85,5 +85,25 @@ func signalRules() []rule.Rule {
 			Doc:    "The seccomp profile killed the program for a system call: exit code 159 (SIGSYS).",
 			Rivals: []finding.Cause{"exit/capability-denied"},
 		},
+		{
+			Cause: KilledByOther, Eval: evalKilledByOther,
+			Doc:    "Another process ended the program with a signal: the kernel saw the signal delivered, and its sender is a process of this or another container or of the node, neither kernel nor runtime.",
+			Rivals: []finding.Cause{"memory/limit-oom", "memory/node-oom", KilledAfter, TerminatedAsked, Segfault},
+		},
+		{
+			Cause: KilledAfter, Eval: evalKilledAfterGrace,
+			Doc:    "The program did not end on the runtime's request to stop and was killed when the grace period was over: the kernel saw the request delivered and the runtime's SIGKILL, or the end came that long after the kubelet's report.",
+			Rivals: []finding.Cause{SigtermIgnored, TerminatedAsked, KilledByOther, "memory/limit-oom"},
+		},
+		{
+			Cause: SigtermIgnored, Eval: evalSigtermIgnored,
+			Doc:    "The program never gets the request to stop: the kernel saw the signal to the container's first process being ignored, for want of a handler or because the program asked so.",
+			Rivals: []finding.Cause{KilledAfter},
+		},
+		{
+			Cause: TerminatedAsked, Eval: evalTerminated,
+			Doc:    "The program was stopped on request and ended within the grace period: the kernel saw the runtime's signal, or the kubelet reported the stop and the code is 143 (SIGTERM).",
+			Rivals: []finding.Cause{KilledAfter, KilledByOther},
+		},
 	}
 }

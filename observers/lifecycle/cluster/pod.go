@@ -28,6 +28,7 @@ type podState struct {
 	owner            event.Key
 	ready            bool
 	created, deleted int64
+	grace            int64 // terminationGracePeriodSeconds, -1 when not told
 }
 
 func (o *observer) lookPod(p *corev1.Pod, emit func(event.Event)) {
@@ -60,7 +61,10 @@ func podStateOf(p *corev1.Pod, owner event.Key) podState {
 	st := podState{
 		namespace: p.Namespace, name: p.Name, node: p.Spec.NodeName, owner: owner,
 		phase: string(p.Status.Phase), reason: p.Status.Reason, message: clip(p.Status.Message),
-		created: unix(p.CreationTimestamp.Time),
+		created: unix(p.CreationTimestamp.Time), grace: -1,
+	}
+	if s := p.Spec.TerminationGracePeriodSeconds; s != nil && *s >= 0 {
+		st.grace = *s
 	}
 	for _, c := range p.Status.Conditions {
 		switch {
@@ -111,6 +115,9 @@ func podEvent(uid types.UID, st podState, at time.Time) event.Event {
 	lifecycle.Ready.Set(&e, st.ready)
 	if st.created > 0 {
 		lifecycle.Created.Set(&e, st.created)
+	}
+	if st.grace >= 0 {
+		lifecycle.Grace.Set(&e, st.grace)
 	}
 	if st.deleted > 0 {
 		lifecycle.Deleted.Set(&e, st.deleted)

@@ -50,7 +50,7 @@ func (o *observer) record(raw []byte, send func(event.Event)) error {
 		return nil
 	}
 	o.release(time.Duration(s.BootNs), send)
-	if s.FromKernel != 0 && s.Sig == signals.SIGKILL && o.programs.Attached(bpfProgOomMarked) {
+	if s.FromKernel != 0 && s.Sig == signals.SIGKILL && o.marks {
 		o.held = append(o.held, *s)
 		return nil
 	}

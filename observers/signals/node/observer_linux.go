@@ -26,6 +26,7 @@ type observer struct {
 	host     *host.Host
 	programs *host.Programs
 	gaps     []*observers.Unsupported
+	marks    bool      // the OOM killer's marks are seen
 	held     []bpfSent // kills by the kernel, oldest first
 
 	events atomic.Uint64
@@ -42,7 +43,7 @@ func Open(h *host.Host) (observers.Observer, error) {
 	if err != nil {
 		return nil, host.Refused(needs[bpfProgSignalSent], errors.Join(err, first(refused)))
 	}
-	o := &observer{host: h, programs: p, gaps: refused}
+	o := &observer{host: h, programs: p, gaps: refused, marks: p.Attached(bpfProgOomMarked)}
 	if !p.Attached(bpfProgSignalSent) {
 		p.Close()
 		return nil, first(refused)
