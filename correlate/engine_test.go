@@ -138,7 +138,7 @@ func TestVerdicts(t *testing.T) {
 				s.Pod(redis, 40, running(-500, 0))
 				s.Kill(redis, 29.8, facts.Kill{PID: 8, NSPID: 7, Usage: 64 * mi, Limit: 64 * mi, Life: 59 * time.Second})
 			},
-			verdict: story.Explained, cause: "memory/limit-oom", headline: "the kernel killed its process server (pid 7 in the container), not the container, at 14:00:29 UTC",
+			verdict: story.Explained, cause: "memory/child-oom", headline: "the kernel OOM-killed process server (pid 7 in the container) of container app at its 64Mi memory limit, and the container lives on, at 14:00:29 UTC",
 		},
 		{
 			name: "killed long ago and well since", target: redis, watched: true,
@@ -172,7 +172,7 @@ func TestVerdicts(t *testing.T) {
 				s.Ended(redis, -29, 30, "OOMKilled", 137, "")
 				s.Kill(redis, 29.8, facts.Kill{PID: 9, Life: 59 * time.Second, By: memory.ByNode})
 			},
-			verdict: story.Inconclusive,
+			verdict: story.Explained, cause: "memory/node-oom", headline: "container app was OOM-killed because node n1 ran out of memory, not for its own limit", ruledOut: "memory/limit-oom",
 		},
 		{
 			name: "the pod's limit counts as its own", target: redis, watched: true,

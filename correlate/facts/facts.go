@@ -125,6 +125,9 @@ func (s *Set) Ended(p Pod, started, at float64, reason string, code int64, messa
 	s.add(observers.Cluster, e)
 }
 
+// None is the NSPID of a kill of which the log does not tell it.
+const None = -1
+
 // Kill describes an OOM kill.
 type Kill struct {
 	PID, NSPID   int64
@@ -144,13 +147,17 @@ func (s *Set) Kill(p Pod, at float64, k Kill) {
 		limiter = event.CgroupKey(p.UID, "")
 	case memory.ByNode:
 		limiter = event.NodeKey("n1")
+	case memory.ByAncestor:
+		limiter = event.Key{Type: event.Cgroup, ID: "/kubepods"}
 	}
 	e := event.Event{Kind: memory.OOMKill, At: At(at), Refs: []event.Ref{
 		{Role: event.Subject, Key: p.cgroup()}, {Role: event.Owner, Key: p.Key()},
 		{Role: event.Culprit, Key: p.cgroup()}, {Role: event.Limiter, Key: limiter}, {Role: event.Host, Key: event.NodeKey("n1")},
 	}}
 	memory.VictimPID.Set(&e, k.PID)
-	memory.VictimNSPID.Set(&e, max(k.NSPID, 1))
+	if k.NSPID != None {
+		memory.VictimNSPID.Set(&e, max(k.NSPID, 1))
+	}
 	memory.VictimComm.Set(&e, "server")
 	memory.TriggerPID.Set(&e, k.PID)
 	memory.TriggerComm.Set(&e, "server")

@@ -103,6 +103,18 @@ func (s *Set) Grace(p Pod, at, seconds float64) {
 	s.add(observers.Cluster, e)
 }
 
+// Evicted says that the kubelet evicted the pod.
+func (s *Set) Evicted(p Pod, at float64, message string) {
+	e := event.Event{Kind: lifecycle.Pod, At: At(at), Refs: []event.Ref{{Role: event.Subject, Key: p.Key()}, {Role: event.Host, Key: event.NodeKey("n1")}}}
+	lifecycle.Namespace.Set(&e, p.Namespace)
+	lifecycle.Name.Set(&e, p.Name)
+	lifecycle.Phase.Set(&e, "Failed")
+	lifecycle.Reason.Set(&e, "Evicted")
+	lifecycle.Message.Set(&e, message)
+	lifecycle.Created.Set(&e, At(p.Created).Unix())
+	s.add(observers.Cluster, e)
+}
+
 // Stops adds the kubelet's report that it stops the pod's container.
 func (s *Set) Stops(p Pod, at float64, message string) {
 	e := event.Event{Kind: lifecycle.Report, At: At(at).Truncate(time.Second), Refs: []event.Ref{{Role: event.Subject, Key: p.Key()}}}

@@ -11,6 +11,9 @@ const (
 	ShortLives    Weight = "only-short-lives"
 	DiedAtStart   Weight = "died-at-start"
 	RepeatedEnd   Weight = "repeated-end"
+
+	ChosenByScore    Weight = "chosen-by-score"
+	EvictionReported Weight = "eviction-reported"
 )
 
 var memoryWeights = map[Weight]Entry{
@@ -23,4 +26,7 @@ var memoryWeights = map[Weight]Entry{
 	ShortLives:    {1.5, "no known instance lived longer than a start-up"},
 	DiedAtStart:   {-2.0, "an instance that dies while it starts had no time to grow"},
 	RepeatedEnd:   {0.5, "the same end more than once is a pattern, not an accident"},
+
+	ChosenByScore:    {0.5, "the score that the kubelet gave it made it the kernel's choice"},
+	EvictionReported: {5.0, "the kubelet itself evicts, and writes for which resource"},
 }

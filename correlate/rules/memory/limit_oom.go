@@ -34,17 +34,18 @@ func evalLimitOOM(w *window.Window) []finding.Hypothesis {
 	return out
 }
 
-// ownDeaths drops the deaths that another's limit explains, and those nobody
-// can ascribe to a limit because the container has none. A container that runs
-// since before the window has outlived them all: they explain nothing in it.
+// ownDeaths drops the deaths that another's limit explains, those that the
+// container outlived, and those nobody can ascribe to a limit because the
+// container has none. A container that runs since before the window has
+// outlived them all: they explain nothing in it.
 func ownDeaths(w *window.Window, c event.Key) []death {
 	if run, ok := running(w, c); ok && run > w.To.Sub(w.From) {
-		return since(w.From, childDeaths(w, c))
+		return nil
 	}
 	var out []death
 	for _, d := range deathsOf(w, c) {
 		own, known := d.byOwnLimit()
-		if known && !own || !known && w.Graph.Limit(c) == 0 {
+		if known && !own || !known && w.Graph.Limit(c) == 0 || lived(w, c, d) {
 			continue
 		}
 		out = append(out, d)
@@ -52,12 +53,18 @@ func ownDeaths(w *window.Window, c event.Key) []death {
 	return out
 }
 
-// childDeaths are the deaths that a container outlives without a restart.
+// childDeaths are the deaths, by the container's own limit, that it outlives
+// without a restart.
 func childDeaths(w *window.Window, c event.Key) []death {
 	return slices.DeleteFunc(deathsOf(w, c), func(d death) bool {
 		own, _ := d.byOwnLimit()
-		return !own || !d.ofChild()
+		return !own || !lived(w, c, d)
 	})
+}
+
+// lived tells whether the container lived on after the death.
+func lived(w *window.Window, c event.Key, d death) bool {
+	return d.ofChild() && !mainEnded(w, c, d) || outlived(w, c, d)
 }
 
 func since(from time.Time, deaths []death) []death {
@@ -126,12 +133,7 @@ func headline(w *window.Window, c event.Key, deaths []death) string {
 			fmt.Fprintf(&b, " (%s used)", words.Bytes(used))
 		}
 	}
-	if last.ofChild() {
-		fmt.Fprintf(&b, "; the kernel killed its process %s (pid %d in the container), not the container, %s",
-			memory.VictimComm.Or(last.kill.Event, ""), memory.VictimNSPID.Or(last.kill.Event, 0), often(deaths, w.To))
-	} else {
-		fmt.Fprintf(&b, " and was OOM-killed %s", often(deaths, w.To))
-	}
+	fmt.Fprintf(&b, " and was OOM-killed %s", often(deaths, w.To))
 	if last.kill != nil {
 		fmt.Fprintf(&b, "; %s", triggerWords(w, c, *last.kill))
 	}
