@@ -166,6 +166,28 @@ func TestStops(t *testing.T) {
 			says: []string{"because sh ignores it"},
 		},
 		{
+			name: "a pod that is asked to end and cannot", target: bare, cause: "exit/sigterm-ignored", state: "recovered",
+			set: func(s *facts.Set) {
+				s.Pod(bare, 10, running(-500, 0))
+				s.End(bare, -500, 30, facts.End{Code: 137})
+				s.Signal(bare, 26, ignored)
+				s.Signal(bare, 30.1, kill)
+				s.ProcessEnd(bare, 30.11, facts.ProcessEnd{Signal: 9, Comm: "sh"})
+				s.Leaving(bare, 26)
+			},
+			says: []string{"never gets SIGTERM", "was killed 4.1s later"},
+		},
+		{
+			name: "a pod that is asked to end and does", target: bare, cause: "",
+			set: func(s *facts.Set) {
+				s.Pod(bare, 10, running(-500, 0))
+				s.End(bare, -500, 30, facts.End{Code: 143})
+				s.Signal(bare, 29.9, term)
+				s.ProcessEnd(bare, 30.11, facts.ProcessEnd{Signal: 15})
+				s.Leaving(bare, 29)
+			},
+		},
+		{
 			name: "before the probe: the API's report and the length of the grace period", target: api, cause: "exit/killed-after-grace",
 			set: func(s *facts.Set) {
 				restarted(s, 137)

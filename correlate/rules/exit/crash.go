@@ -28,6 +28,11 @@ type crash struct {
 // crashes lists the containers of the window with an end that fits, sorted.
 // Ends that the OOM killer made belong to another family.
 func crashes(w *window.Window, fits func(window.Fact) bool) []crash {
+	return crashesOf(w, fits, func(pod event.Key) bool { return !leaving(w, pod) })
+}
+
+// crashesOf is crashes for the pods that count.
+func crashesOf(w *window.Window, fits func(window.Fact) bool, counts func(pod event.Key) bool) []crash {
 	seen := map[event.Key]bool{}
 	var out []crash
 	for _, f := range w.Of(lifecycle.Ended) {
@@ -36,7 +41,7 @@ func crashes(w *window.Window, fits func(window.Fact) bool) []crash {
 			continue
 		}
 		seen[c] = true
-		if cr, ok := crashOf(w, c, fits); ok {
+		if cr, ok := crashOf(w, c, fits, counts); ok {
 			out = append(out, cr)
 		}
 	}
@@ -45,9 +50,9 @@ func crashes(w *window.Window, fits func(window.Fact) bool) []crash {
 }
 
 // crashOf is the container's crash when its newest end within the window fits.
-func crashOf(w *window.Window, c event.Key, fits func(window.Fact) bool) (crash, bool) {
+func crashOf(w *window.Window, c event.Key, fits func(window.Fact) bool, counts func(pod event.Key) bool) (crash, bool) {
 	pod, ok := w.Graph.PodOf(c)
-	if !ok || leaving(w, pod) {
+	if !ok || !counts(pod) {
 		return crash{}, false
 	}
 	cr := crash{container: c, pod: pod}

@@ -71,6 +71,7 @@ func senderAdvice(w *window.Window, culprit event.Key) []finding.Advice {
 // stopped is an end that somebody asked the runtime for.
 type stopped struct {
 	crash
+	wanted   bool // the whole pod was asked to end
 	seen     bool
 	k        witness
 	asked    request
@@ -80,11 +81,12 @@ type stopped struct {
 }
 
 // stops lists the containers whose newest end fits and was asked for, as the
-// kernel or the kubelet's own report tells.
+// kernel or the kubelet's own report tells. Of a pod that is asked to end they
+// are told to who asks about that very pod: how it ends is what he sees.
 func stops(w *window.Window, fits func(window.Fact) bool) []stopped {
 	var out []stopped
-	for _, c := range crashes(w, fits) {
-		s := stopped{crash: c}
+	for _, c := range crashesOf(w, fits, func(pod event.Key) bool { return !leaving(w, pod) || pod == w.Target.Key }) {
+		s := stopped{crash: c, wanted: leaving(w, c.pod)}
 		if f, ok := w.Last(lifecycle.Pod, c.pod); ok {
 			s.grace = time.Duration(lifecycle.Grace.Or(f.Event, 0)) * time.Second
 		}
@@ -162,6 +164,9 @@ func evalSigtermIgnored(w *window.Window) []finding.Hypothesis {
 func evalTerminated(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
 	for _, s := range stops(w, func(f window.Fact) bool { return codeOf(f) != 0 && codeOf(f) != 137 }) {
+		if s.wanted {
+			continue // it ended as it was asked to
+		}
 		if s.k.stop == nil && codeOf(s.last) != 128+signals.SIGTERM {
 			continue // with another code nothing but the request would speak for it
 		}
@@ -194,6 +199,9 @@ func (s stopped) proposeStop(w *window.Window, cause finding.Cause, headline str
 		links = append([]finding.Link{{From: s.pod, To: s.container, Mechanism: finding.Kills, At: s.asked.at, Trust: finding.API, Sentence: s.asked.evidence.Claim, Evidence: []finding.Evidence{s.asked.evidence}}}, links...)
 	} else {
 		h.Absent = append(h.Absent, finding.Absent{What: "who asked the runtime to stop it", Why: "the kubelet's report is gone or was never written"})
+	}
+	if s.wanted {
+		h.State, h.Now = finding.Recovered, fmt.Sprintf("the pod was asked to end; that took its container %s", words.Span(s.took))
 	}
 	if s.asked.byProbe {
 		h.Against = append(h.Against, finding.Support{Evidence: s.asked.evidence, Weight: finding.AskedByProbe})

@@ -28,6 +28,8 @@ const usage = `usage: workload MODE
                                HTTP client; a line per failure, a summary each 10 s
   lookup NAME                  resolve a name once
   exit CODE [--after DURATION] end with an exit code
+  fault KIND [--after DURATION]
+                               end by a signal of its own: segv or abort
   ignore-term                  wait, and ignore SIGTERM
 
 SIZE is a number of bytes, or one with Ki, Mi or Gi.
@@ -54,7 +56,7 @@ func (p program) run(ctx context.Context, args []string) error {
 	}
 	modes := map[string]func(context.Context, []string) error{
 		"pause": p.pause, "leak": p.leak, "hold": p.hold, "cache": p.cache, "spin": p.spin,
-		"serve": p.serve, "call": p.call, "lookup": p.lookup, "exit": p.exit, "ignore-term": p.ignoreTerm,
+		"serve": p.serve, "call": p.call, "lookup": p.lookup, "exit": p.exit, "fault": p.fault, "ignore-term": p.ignoreTerm,
 	}
 	mode, ok := modes[args[0]]
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -30,6 +31,7 @@ func TestUsageErrors(t *testing.T) {
 		"call", "call localhost", "call ftp://x/", "call http://", "call http://x/ http://y/", "call http://x/ --every=0s", "call http://x/ --timeout=-1s", "call http://x/ --count=-1", "call http://x/ --every",
 		"lookup", "lookup a b",
 		"exit", "exit -1", "exit 256", "exit three", "exit 3 4", "exit 3 --after",
+		"fault", "fault x", "fault segv abort", "fault abort --after=soon",
 		"ignore-term now",
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -199,6 +201,23 @@ func TestExit(t *testing.T) {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 	})
+}
+
+// The mode ends the process, so it runs in one of its own: this test again.
+func TestFault(t *testing.T) {
+	const kind = "TAPIO_TEST_FAULT"
+	if k := os.Getenv(kind); k != "" {
+		t.Fatal(program{io.Discard, io.Discard}.run(t.Context(), []string{"fault", k}))
+	}
+	for k, want := range map[string]syscall.Signal{"segv": syscall.SIGSEGV, "abort": syscall.SIGABRT} {
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestFault$")
+		cmd.Env = append(os.Environ(), kind+"="+k)
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != want {
+			t.Errorf("%s ended with %v, expected %v\n%s", k, err, want, out)
+		}
+	}
 }
 
 func TestPauseEndsWhenAsked(t *testing.T) {
