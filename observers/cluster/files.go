@@ -50,6 +50,7 @@ func FromInput(in Input) Source {
 	src := newSource("", in.Logs, func() time.Time { return now })
 	src.static = true
 	src.holdsAllPods()
+	src.holdsAllLeases()
 	src.lists = newLists()
 	for _, l := range in.Empty {
 		src.lists.add(l.Resource, l.Namespace, true)

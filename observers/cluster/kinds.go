@@ -149,6 +149,9 @@ var kinds = []kind{
 	{NodeLeases, &coordinationv1.Lease{}, &coordinationv1.LeaseList{}, func(c kubernetes.Interface, _ string) access {
 		return through(c.CoordinationV1().Leases(corev1.NamespaceNodeLease))
 	}, true, true},
+	{SystemLeases, &coordinationv1.Lease{}, &coordinationv1.LeaseList{}, func(c kubernetes.Interface, _ string) access {
+		return through(c.CoordinationV1().Leases(metav1.NamespaceSystem))
+	}, true, true},
 	{Roles, &rbacv1.Role{}, &rbacv1.RoleList{}, func(c kubernetes.Interface, ns string) access {
 		return through(c.RbacV1().Roles(ns))
 	}, true, false},

@@ -86,6 +86,7 @@ func newSource(namespace string, logs Logs, now func() time.Time) Source {
 		Autoscalers:     autoscalinglisters.NewHorizontalPodAutoscalerLister(at(Autoscalers)),
 		Budgets:         policylisters.NewPodDisruptionBudgetLister(at(Budgets)),
 		NodeLeases:      coordinationlisters.NewLeaseLister(at(NodeLeases)),
+		SystemLeases:    coordinationlisters.NewLeaseLister(at(SystemLeases)),
 		Roles:           rbaclisters.NewRoleLister(at(Roles)),
 		RoleBindings:    rbaclisters.NewRoleBindingLister(at(RoleBindings)),
 		PriorityClasses: schedulinglisters.NewPriorityClassLister(at(PriorityClasses)),
@@ -162,6 +163,12 @@ func (o *objects) Want(rs ...Resource) {
 func (s *Source) holdsAllPods() {
 	s.AllPods, s.stores[AllPods] = s.Pods, s.stores[Pods]
 	s.asked[AllPods] = true
+}
+
+// holdsAllLeases says that the leases of the source are of every namespace.
+func (s *Source) holdsAllLeases() {
+	s.SystemLeases, s.stores[SystemLeases] = s.NodeLeases, s.stores[NodeLeases]
+	s.asked[SystemLeases] = true
 }
 
 // System is a source of kube-system, where the cluster's own components live:

@@ -59,6 +59,7 @@ type Source struct {
 	Autoscalers     autoscalinglisters.HorizontalPodAutoscalerLister
 	Budgets         policylisters.PodDisruptionBudgetLister
 	NodeLeases      coordinationlisters.LeaseLister // of kube-node-lease; from files, leases of all namespaces
+	SystemLeases    coordinationlisters.LeaseLister // of kube-system: who leads among the cluster's own components
 	Roles           rbaclisters.RoleLister
 	RoleBindings    rbaclisters.RoleBindingLister
 	PriorityClasses schedulinglisters.PriorityClassLister
@@ -136,6 +137,7 @@ const (
 	Autoscalers     Resource = "horizontalpodautoscalers.autoscaling"
 	Budgets         Resource = "poddisruptionbudgets.policy"
 	NodeLeases      Resource = "leases.coordination.k8s.io"
+	SystemLeases    Resource = "leases of kube-system"
 	Roles           Resource = "roles.rbac.authorization.k8s.io"
 	RoleBindings    Resource = "rolebindings.rbac.authorization.k8s.io"
 	PriorityClasses Resource = "priorityclasses.scheduling.k8s.io"
