@@ -14,6 +14,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/rules/memory"
 	"github.com/yairfalse/tapio/correlate/rules/probe"
 	"github.com/yairfalse/tapio/correlate/rules/saturation"
+	"github.com/yairfalse/tapio/correlate/rules/scheduling"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/symptoms"
 	"github.com/yairfalse/tapio/correlate/window"
@@ -25,6 +26,7 @@ var families = []func() []rule.Rule{
 	memory.Rules,
 	image.Rules,
 	config.Rules,
+	scheduling.Rules,
 	exit.Rules,
 	saturation.Rules,
 	probe.Rules,

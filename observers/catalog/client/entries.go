@@ -15,6 +15,8 @@ import (
 	lifecyclecluster "github.com/yairfalse/tapio/observers/lifecycle/cluster"
 	"github.com/yairfalse/tapio/observers/logs"
 	logscluster "github.com/yairfalse/tapio/observers/logs/cluster"
+	"github.com/yairfalse/tapio/observers/scheduling"
+	schedulingcluster "github.com/yairfalse/tapio/observers/scheduling/cluster"
 	"github.com/yairfalse/tapio/observers/services"
 	servicescluster "github.com/yairfalse/tapio/observers/services/cluster"
 )
@@ -29,5 +31,6 @@ var Entries = []Entry{
 	{Spec: image.Spec, Open: imagecluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
+	{Spec: scheduling.Spec, Open: schedulingcluster.Open},
 	{Spec: services.Spec, Open: servicescluster.Open},
 }

@@ -100,6 +100,7 @@ func (o *observer) tell(p *corev1.Pod, d description, emit func(event.Event)) {
 	}
 }
 
+// facts ends with the one about the pod itself: who has that has all.
 func (o *observer) facts(p *corev1.Pod, d description, at time.Time) []event.Event {
 	e := o.about(scheduling.Unplaced, p, at)
 	if s := p.CreationTimestamp.Unix(); s > 0 {
@@ -119,7 +120,7 @@ func (o *observer) facts(p *corev1.Pod, d description, at time.Time) []event.Eve
 	scheduling.Feasible.Set(&e, int64(v.feasible))
 	setText(scheduling.Unknown, &e, strings.Join(v.unknown, ","))
 	setText(scheduling.Claims, &e, strings.Join(v.claims, ","))
-	out := []event.Event{e}
+	var out []event.Event
 	for _, g := range v.groups {
 		out = append(out, o.refusal(p, g, at))
 	}
@@ -129,7 +130,7 @@ func (o *observer) facts(p *corev1.Pod, d description, at time.Time) []event.Eve
 	for _, l := range v.leaves {
 		out = append(out, o.leave(p, l, at))
 	}
-	return out
+	return append(out, e)
 }
 
 // maxHosts bounds the nodes named in one fact.
