@@ -118,7 +118,7 @@ func TestScheduling(t *testing.T) {
 				Tries: []facts.Try{{Constraint: "cpu", Nodes: 1, Request: 4000, Free: 100, Large: 8000, At: "n1"}, {Constraint: "taint", Nodes: 1, Lacks: "a=b:NoSchedule", At: "n1"}},
 			}),
 			says: []string{"that alone would not do, there is also: too little CPU"},
-			not: []string{"scheduling/insufficient-cpu"},
+			not:  []string{"scheduling/insufficient-cpu"},
 		},
 		{
 			name: "the nodes are unknown: the scheduler's word is all there is", target: report, cause: "scheduling/insufficient-cpu", not: []string{"scheduling/cordoned"},
