@@ -11,6 +11,7 @@ import (
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
 	"github.com/yairfalse/tapio/observers/runtime"
+	"github.com/yairfalse/tapio/observers/scheduling"
 	"github.com/yairfalse/tapio/observers/services"
 	"github.com/yairfalse/tapio/observers/signals"
 )
@@ -24,6 +25,7 @@ var Specs = []observers.Spec{
 	logs.Spec,
 	memory.Spec,
 	runtime.Spec,
+	scheduling.Spec,
 	services.Spec,
 	signals.Spec,
 }
