@@ -279,3 +279,24 @@ func TestSidecarOrder(t *testing.T) {
 		t.Run(tt.name, tt.run)
 	}
 }
+
+func TestPortConflict(t *testing.T) {
+	shares := func(s *facts.Set) {
+		s.Loops(api, 30, 5, facts.End{Code: 1})
+		s.Beside(api, "proxy", -100)
+		s.SharesPort(api, "proxy", 8080)
+	}
+	tests := []familyCase{
+		{name: "another container is told to listen on it", target: api, cause: "network/port-conflict", set: shares, says: []string{"port 8080, which it declares, is taken: container proxy of its pod is told to listen on it, too (env STATUS_PORT)"}},
+		{name: "and its log says so", target: api, cause: "network/port-conflict", set: func(s *facts.Set) { shares(s); s.Says(api, 30, logs.Port, "8080") }, says: []string{"port 8080 is taken already"}},
+		{name: "its log names another reason", target: api, cause: "exit/config-missing", set: func(s *facts.Set) { shares(s); s.Says(api, 30, logs.NoFile, "/etc/a") }, not: []string{"network/port-conflict"}},
+		{name: "both run", target: api, set: func(s *facts.Set) {
+			s.Pod(api, 0, running(-500, 0))
+			s.Beside(api, "proxy", -100)
+			s.SharesPort(api, "proxy", 8080)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
+	}
+}

@@ -79,6 +79,13 @@ func Credentials(f window.Fact) finding.Evidence {
 	return configEvidence(f, claim)
 }
 
+// SamePort is a port that two containers of a pod are told to listen on
+// (config.same_port).
+func SamePort(f window.Fact) finding.Evidence {
+	other, _ := f.Ref(event.Peer)
+	return configEvidence(f, fmt.Sprintf("container %s of its pod is told to listen on port %d, too (%s)", other.Leaf(), config.Port.Or(f.Event, 0), config.Where.Or(f.Event, "")))
+}
+
 // Stale is an object that changed after the program that reads it once began
 // (config.stale).
 func Stale(f window.Fact) finding.Evidence {

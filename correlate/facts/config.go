@@ -79,3 +79,14 @@ func (s *Set) ChangedSince(p Pod, at float64, object, name string) {
 	config.Started.Set(&e, At(p.Created).Unix())
 	s.add(observers.Cluster, e)
 }
+
+// SharesPort says that another container of the pod is told to listen on the
+// port that the pod's container declares.
+func (s *Set) SharesPort(p Pod, other string, port int64) {
+	e := event.Event{Kind: config.SamePort, At: At(p.Created), Refs: []event.Ref{
+		{Role: event.Subject, Key: p.App()}, {Role: event.Owner, Key: p.Key()}, {Role: event.Peer, Key: event.ContainerKey(p.UID, other)},
+	}}
+	config.Port.Set(&e, port)
+	config.Where.Set(&e, "env STATUS_PORT")
+	s.add(observers.Cluster, e)
+}

@@ -12,6 +12,7 @@ const (
 	EndsAtOnce     Weight = "ends-at-once"
 	MateBeganLater Weight = "mate-began-later"
 	InitEnded      Weight = "init-ended"
+	PortDeclared   Weight = "port-declared-twice"
 	InitHangs      Weight = "init-hangs"
 )
 
@@ -25,6 +26,7 @@ var exitWeights = map[Weight]Entry{
 	EndsAtOnce:     {0.5, "what is wrong was so when it began"},
 	MateBeganLater: {1.5, "who it calls in its own pod was not there yet"},
 	InitEnded:      {2.5, "the kubelet starts nothing else while an init container fails; why it fails is not told by that"},
+	PortDeclared:   {3.0, "one socket can have the port; whoever comes second cannot listen"},
 	InitHangs:      {2.5, "the kubelet starts nothing else while an init container runs"},
 	SameExit:       {0.5, "the same end each time: what is wrong was so before the program began"},
 }

@@ -16,6 +16,7 @@ const (
 	Address     event.Kind = "config.address"
 	Credentials event.Kind = "config.credentials"
 	Stale       event.Kind = "config.stale"
+	SamePort    event.Kind = "config.same_port"
 )
 
 // Fields of Missing: a pod that is not up refers to an object or a key that is
@@ -54,6 +55,11 @@ var (
 	ServerObj = event.Field[string]{Name: "server_from", Doc: "ConfigMap NAME or Secret NAME that holds the server's value"}
 )
 
+// Fields of SamePort: two containers of a pod are told to listen on the same
+// port. Subject is the container that declares it, Owner the pod, Peer the other
+// container. Port and Where as above, Where of the other container: its
+// containerPort, env NAME or args.
+
 // Fields of Stale: a ConfigMap or Secret changed after the container that reads
 // it once began. Subject is the container, Owner the pod, Peer the object, At
 // the change. Where as above.
@@ -85,6 +91,7 @@ var Spec = observers.Spec{
 		{Kind: Address, Meaning: "the configuration of a container names an address that no Service has", Fields: event.Fields(Where, From, Host, Port, Why, Right, Others, Earlier)},
 		{Kind: Credentials, Meaning: "credentials of a client are not those of the server", Fields: event.Fields(Where, From, Differs, Server, ServerObj, Others)},
 		{Kind: Stale, Meaning: "an object changed after the container that reads it once began", Fields: event.Fields(Object, Name, Where, Started)},
+		{Kind: SamePort, Meaning: "two containers of a pod are told to listen on the same port", Fields: event.Fields(Port, Where)},
 	},
 	Needs: []observers.Need{
 		{Type: observers.Verb, Name: "list pods"},

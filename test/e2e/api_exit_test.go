@@ -30,8 +30,9 @@ func sh(script string) string {
 
 func app(pod string) story.Entity { return story.Entity{Kind: "Pod", Name: pod, Container: "app"} }
 
-// by is a script that ends as one whose program was killed by the signal.
-func by(signal string) string { return sh(fmt.Sprintf(`sh -c 'kill -%s $$'; exit $?`, signal)) }
+// by is a script that ends as one whose program was killed by the signal. The
+// kubelet makes one dollar sign of two.
+func by(signal string) string { return sh(fmt.Sprintf(`sh -c 'kill -%s $$$$'; exit $?`, signal)) }
 
 func TestAPIExit(t *testing.T) {
 	runAPICases(t, []apiCase{
@@ -90,7 +91,7 @@ func TestAPILastWords(t *testing.T) {
 			cause:    "exit/dependency-unavailable", entity: app("dep"), not: []string{"exit/config-missing", "exit/panic-or-usage"},
 		},
 		{
-			name: "heap", manifest: made("heap", "", sh("ulimit -v 400000; exec /workload hold 2Gi")), target: []string{"pod/heap"},
+			name: "heap", manifest: made("heap", "", sh("ulimit -v 900000; exec /workload hold 2Gi")), target: []string{"pod/heap"},
 			cause: "memory/heap-exhausted", entity: app("heap"), not: []string{"memory/limit-oom", "exit/panic-or-usage"},
 		},
 		{

@@ -58,12 +58,16 @@ func leaving(w *window.Window, pod event.Key) bool {
 func evalAddressWrong(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
 	for _, f := range current(w, config.Address, func(f window.Fact) string { return config.Where.Or(f.Event, "") + config.Host.Or(f.Event, "") }) {
-		out = append(out, addressWrong(w, f))
+		if h, ok := addressWrong(w, f); ok {
+			out = append(out, h)
+		}
 	}
 	return out
 }
 
-func addressWrong(w *window.Window, f window.Fact) finding.Hypothesis {
+// addressWrong is the hypothesis; an address that is near nothing and of which
+// nobody complains may belong to a peer that is not always there.
+func addressWrong(w *window.Window, f window.Fact) (finding.Hypothesis, bool) {
 	c := f.Subject()
 	e := claims.Address(f)
 	support := []finding.Support{{Evidence: e, Weight: finding.NoSuchAddress}}
@@ -78,6 +82,9 @@ func addressWrong(w *window.Window, f window.Fact) finding.Hypothesis {
 		}
 	}
 	said := complaints(w, c, func(x window.Fact) bool { return sameHost(f, x) })
+	if !isNear && len(said) == 0 {
+		return finding.Hypothesis{}, false
+	}
 	ill, unwell := illness(w, c)
 	switch {
 	case len(said) > 0:
@@ -100,7 +107,7 @@ func addressWrong(w *window.Window, f window.Fact) finding.Hypothesis {
 	if len(said) == 0 {
 		h.Absent = []finding.Absent{{What: "that the program calls this address", Why: "its log does not complain of it"}}
 	}
-	return h
+	return h, true
 }
 
 // effectLinks are what the program complains of and how it does.

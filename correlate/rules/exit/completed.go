@@ -22,7 +22,7 @@ const CompletedLoop finding.Cause = "exit/completed-loop"
 func evalCompletedLoop(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
 	for _, c := range crashes(w, func(f window.Fact) bool { return codeOf(f) == 0 && lifecycle.Reason.Or(f.Event, "") == "Completed" }) {
-		if c.role == lifecycle.Init || !c.known || lifecycle.Restarts.Or(c.state.Event, 0) == 0 || c.asked(w) {
+		if c.role == lifecycle.Init || !c.known || !c.again(w) || c.asked(w) {
 			continue
 		}
 		life := "at once"
@@ -41,6 +41,19 @@ func evalCompletedLoop(w *window.Window) []finding.Hypothesis {
 		out = append(out, h)
 	}
 	return out
+}
+
+// again tells whether the container ends over and over: it waits for its next
+// start, or has come to more than one and lives no longer than before. One that
+// ended once and runs since has another story.
+func (c crash) again(w *window.Window) bool {
+	restarts := lifecycle.Restarts.Or(c.state.Event, 0)
+	if lifecycle.State.Or(c.state.Event, "") != lifecycle.Running {
+		return restarts > 0
+	}
+	life, ok := c.life()
+	run := w.To.Sub(time.Unix(lifecycle.Started.Or(c.state.Event, 0), 0))
+	return restarts > 1 && ok && run <= 2*life+time.Second
 }
 
 // asked tells whether an Event says that the kubelet stopped the container

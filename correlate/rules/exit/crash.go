@@ -149,8 +149,8 @@ func (c crash) propose(w *window.Window, cause finding.Cause, headline string, s
 }
 
 // calm is how long a container must have run since its last bad end, beyond
-// twice the life of the instance before, to count as recovered.
-const calm = 10 * time.Minute
+// five times the life of the instance before, to count as recovered.
+const calm = time.Minute
 
 func (c crash) outlook(w *window.Window) (finding.State, string) {
 	if !c.known {
@@ -167,7 +167,7 @@ func (c crash) outlook(w *window.Window) (finding.State, string) {
 	run := w.To.Sub(time.Unix(started, 0)).Truncate(time.Second)
 	life, _ := c.life()
 	now := "running again for " + words.Span(run)
-	if run > max(calm, 2*life) {
+	if run > max(calm, 5*life) {
 		return finding.Recovered, now
 	}
 	return finding.Intermittent, now

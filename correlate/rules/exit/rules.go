@@ -23,6 +23,11 @@ func Rules() []rule.Rule {
 			Rivals: []finding.Cause{DependencyUnavailable},
 		},
 		{
+			Cause: PortConflict, Eval: evalPortConflict,
+			Doc:    "Another socket of the pod or node listens on the program's port: its last words say so (EADDRINUSE), or another container of the pod is told to listen on the port that it declares, and it ends by itself.",
+			Rivals: []finding.Cause{CapabilityDenied, "probe/readiness-port"},
+		},
+		{
 			Cause: CompletedLoop, Eval: evalCompletedLoop,
 			Doc:    "The main process ends without an error, unasked, and the kubelet starts it again: it should be a Job or stay in the foreground.",
 			Rivals: []finding.Cause{PanicOrUsage, "exit/terminated-on-request"},

@@ -77,11 +77,7 @@ var lastWords = []struct {
 		"The program's last words say that no space is left on the device (ENOSPC).",
 		[]finding.Cause{Permission, ReadOnlyRoot}, "how full its volumes are",
 	},
-	{
-		PortConflict, []string{logs.Port}, "port %s is taken already", "its port is taken already",
-		"The program's last words say that another socket of its pod or node listens on its port (EADDRINUSE).",
-		[]finding.Cause{CapabilityDenied}, "which other container of the pod, or pod with hostNetwork, uses the port",
-	},
+	{PortConflict, []string{logs.Port}, "port %s is taken already", "its port is taken already", "", nil, "which other container of the pod, or pod with hostNetwork, uses the port"},
 	{
 		CapabilityDenied, []string{logs.NotPermitted}, "the kernel does not permit it %s", "the kernel does not permit what it tries (operation not permitted)",
 		"The program's last words say that an operation is not permitted (EPERM): a capability or security profile forbids it.",

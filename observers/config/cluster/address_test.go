@@ -103,7 +103,11 @@ func TestAddress(t *testing.T) {
 			},
 			[]string{"config.address u-a/app shop/redis where=env REDIS_ADDR host=rediss port=6379 why=no-service right=redis others=1 earlier=true"},
 		},
-		{"a pod that has ended", []runtime.Object{func() *corev1.Pod { p := env(lit("REDIS_ADDR", "rediss:6379")); p.Status.Phase = corev1.PodSucceeded; return p }(), redis}, nil},
+		{"a pod that has ended", []runtime.Object{func() *corev1.Pod {
+			p := env(lit("REDIS_ADDR", "rediss:6379"))
+			p.Status.Phase = corev1.PodSucceeded
+			return p
+		}(), redis}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -74,7 +75,7 @@ func (o *observer) look(emit func(event.Event)) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return fmt.Errorf("objects cannot be read: %w", err)
 	}
-	found = slices.Concat(found, wrong, others, stale)
+	found = slices.Concat(found, wrong, others, stale, o.samePorts(pods))
 	if len(found) > maxFacts {
 		o.Lost(len(found) - maxFacts)
 		found = found[:maxFacts]
@@ -94,7 +95,7 @@ func (o *observer) look(emit func(event.Event)) error {
 // identity is what one fact is about, so that it is told again only when it
 // changed.
 func identity(e event.Event) string {
-	return strings.Join([]string{string(e.Kind), e.Subject().ID, config.Where.Or(e, ""), config.Name.Or(e, ""), config.Key.Or(e, ""), config.Host.Or(e, ""), config.Differs.Or(e, "")}, "\x00")
+	return strings.Join([]string{string(e.Kind), e.Subject().ID, config.Where.Or(e, ""), config.Name.Or(e, ""), config.Key.Or(e, ""), config.Host.Or(e, ""), config.Differs.Or(e, ""), strconv.FormatInt(config.Port.Or(e, 0), 10)}, "\x00")
 }
 
 // about is an event about a container of the pod, or the pod when it is empty.

@@ -33,9 +33,14 @@ func (o *observer) read(ctx context.Context, t *task) {
 }
 
 func (o *observer) once(ctx context.Context, t *task, tail int64) (cut bool, err error) {
-	rc, err := o.src.Logs(ctx, t.pod.Namespace, t.pod.Name, t.container, source.LogOptions{
-		Previous: t.previous, TailLines: tail, LimitBytes: limitBytes, Since: t.at,
-	})
+	opts := source.LogOptions{Previous: t.previous, TailLines: tail, LimitBytes: limitBytes, Since: t.at}
+	rc, err := o.src.Logs(ctx, t.pod.Namespace, t.pod.Name, t.container, opts)
+	if t.previous && t.alone && errors.Is(err, source.ErrNoLogs) {
+		// Files often hold a log without saying whose: while no instance runs,
+		// it is that of the last one.
+		opts.Previous = false
+		rc, err = o.src.Logs(ctx, t.pod.Namespace, t.pod.Name, t.container, opts)
+	}
 	if err != nil {
 		return false, err
 	}

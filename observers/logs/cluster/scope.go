@@ -138,6 +138,7 @@ type instance struct {
 	container string
 	previous  bool
 	ended     bool
+	alone     bool      // no other instance of the container has a log
 	untimed   time.Time // for lines without a timestamp
 }
 
@@ -177,7 +178,7 @@ func (s *scope) ofContainer(p *corev1.Pod, c *corev1.ContainerStatus) []instance
 		if at.Unix() <= 0 {
 			at = s.src.Now()
 		}
-		out = append(out, instance{id: key, pod: p, container: c.Name, previous: previous, ended: ended, untimed: at})
+		out = append(out, instance{id: key, pod: p, container: c.Name, previous: previous, ended: ended, alone: c.State.Running == nil && c.State.Terminated == nil, untimed: at})
 	}
 	if t := c.State.Terminated; t != nil {
 		if t.ExitCode != 0 || t.Reason != "Completed" { // an init container that is done has nothing to complain of

@@ -52,10 +52,10 @@ type trouble struct {
 var troubles = []trouble{
 	{what: logs.Threads, fatal: true, words: []string{"unable to create native thread", "unable to create new native thread", "pthread_create failed", "can't start new thread", "fork: retry: resource temporarily unavailable", "cannot fork", "fork failed: resource temporarily"}},
 	{what: logs.Heap, fatal: true, words: []string{
-		"java.lang.outofmemoryerror", "javascript heap out of memory", "reached heap limit", "fatal error: runtime: out of memory",
+		"java.lang.outofmemoryerror", "javascript heap out of memory", "reached heap limit", "fatal error: runtime: out of memory", "runtime: out of memory: cannot allocate",
 		"system.outofmemoryexception", "nomemoryerror", "std::bad_alloc", "terminating due to java.lang.outofmemory",
 	}},
-	{what: logs.Heap, fatal: true, words: []string{"memoryerror"}, begins: true},
+	{what: logs.Heap, fatal: true, words: []string{"memoryerror", "fatal error: out of memory"}, begins: true},
 	{what: logs.Heap, fatal: true, words: []string{"memory allocation of "}, with: []string{" bytes failed"}},
 	{what: logs.Heap, fatal: true, words: []string{"allowed memory size of "}, with: []string{" exhausted"}},
 	{what: logs.LeaseLost, fatal: true, words: []string{"leaderelection lost", "leader election lost", "failed to renew lease", "lost leader lease", "stopped leading", "lost the lease"}},

@@ -12,6 +12,8 @@ func TestRecogniseOwn(t *testing.T) {
 		{`Exception in thread "main" java.lang.OutOfMemoryError: Java heap space`, logs.Heap, ""},
 		{"FATAL ERROR: Ineffective mark-compacts near heap limit Allocation failed - JavaScript heap out of memory", logs.Heap, ""},
 		{"fatal error: runtime: out of memory", logs.Heap, ""},
+		{"runtime: out of memory: cannot allocate 4194304-byte block (200900608 in use)", logs.Heap, ""},
+		{"fatal error: out of memory", logs.Heap, ""},
 		{"MemoryError", logs.Heap, ""},
 		{"handled a MemoryError and went on", "", ""},
 		{"memory allocation of 1073741824 bytes failed", logs.Heap, ""},
