@@ -300,3 +300,30 @@ func TestPortConflict(t *testing.T) {
 		t.Run(tt.name, tt.run)
 	}
 }
+
+func TestRefusedSettings(t *testing.T) {
+	tests := []familyCase{
+		{
+			name: "as root", target: api, cause: "config/invalid", state: "failing", out: []string{"config/object-missing", "image/not-found"},
+			set:  func(s *facts.Set) { s.Refused(api, 0, "CreateContainerConfigError", lifecycle.FailRootRefused, "") },
+			says: []string{"api-7d: container app cannot start: runAsNonRoot forbids it to run as root"},
+		},
+		{
+			name: "a mount, told by the last start", target: api, cause: "config/invalid", not: []string{"exit/command-not-found"},
+			set: func(s *facts.Set) {
+				s.Loops(api, 30, -1, facts.End{Reason: "StartError", Code: 128, Failure: lifecycle.FailMount, Target: "/etc/app.conf"})
+			},
+			says: []string{"(/etc/app.conf)"},
+		},
+		{
+			name: "refused once, runs now", target: api,
+			set: func(s *facts.Set) {
+				s.Refused(api, 0, "CreateContainerConfigError", lifecycle.FailRootRefused, "")
+				s.Pod(api, 30, running(30, 0))
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, tt.run)
+	}
+}

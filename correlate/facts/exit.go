@@ -101,3 +101,13 @@ func (s *Set) NoSandbox(p Pod, at float64, failure string) {
 	}
 	s.add(observers.Cluster, e)
 }
+
+// Refused adds the pod as one whose container the kubelet cannot make.
+func (s *Set) Refused(p Pod, at float64, reason, failure, target string) {
+	s.Pod(p, at, State{State: lifecycle.Waiting, Reason: reason})
+	e := &s.List[len(s.List)-1].Event
+	lifecycle.Failure.Set(e, failure)
+	if target != "" {
+		lifecycle.FailureTarget.Set(e, target)
+	}
+}

@@ -39,6 +39,15 @@ spec: {selector: {app: redis}, ports: [{port: 8080}]}
 			cause:    "config/object-missing", entity: story.Entity{Kind: "Pod", Name: "novolume"}, not: []string{"config/key-missing"}, says: []string{"ConfigMap setings does not exist", "there is settings"},
 		},
 		{
+			name: "as root, which is forbidden", target: []string{"pod/root"}, manifest: made("root", "", `args: [pause], securityContext: {runAsNonRoot: true, runAsUser: 0},`),
+			cause: "config/invalid", entity: app("root"), not: []string{"config/object-missing", "image/not-found"}, says: []string{"runAsNonRoot"},
+		},
+		{
+			name: "a directory on a file", target: []string{"pod/mount"},
+			manifest: settings + made("mount", `volumes: [{name: conf, configMap: {name: settings}}],`, `args: [pause], volumeMounts: [{name: conf, mountPath: /bin/busybox}],`),
+			cause:    "config/invalid", entity: app("mount"), not: []string{"exit/command-not-found", "config/object-missing"}, says: []string{"/bin/busybox"},
+		},
+		{
 			name: "optional and absent is well", target: []string{"pod/optional"},
 			manifest: made("optional", "", `args: [pause], env: [{name: P, valueFrom: {secretKeyRef: {name: absent, key: x, optional: true}}}],`),
 		},

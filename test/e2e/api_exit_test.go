@@ -117,6 +117,11 @@ func TestAPILastWords(t *testing.T) {
 			cause:    "network/port-conflict", entity: story.Entity{Kind: "Pod", Name: "port", Container: "second"}, says: []string{"8080"},
 		},
 		{
+			name: "port, told by the spec alone", target: []string{"pod/clash"},
+			manifest: made("clash", "", `ports: [{containerPort: 8080}],`+sh("sleep 1 || /bin/busybox sleep 1; exit 1")+`}, {name: side, image: "WORKLOAD_IMAGE", args: [serve, --port, "8080"], env: [{name: STATUS_PORT, value: "8080"}],`),
+			cause:    "network/port-conflict", entity: app("clash"), says: []string{"8080", "STATUS_PORT"},
+		},
+		{
 			name: "capability", manifest: made("cap", "", "securityContext: {capabilities: {drop: [ALL]}},"+sh("/bin/busybox chroot / /bin/sh -c true || exit 1")), target: []string{"pod/cap"},
 			cause: "exit/capability-denied", entity: app("cap"), not: []string{"storage/permission"},
 		},

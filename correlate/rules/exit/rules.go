@@ -23,6 +23,11 @@ func Rules() []rule.Rule {
 			Rivals: []finding.Cause{DependencyUnavailable},
 		},
 		{
+			Cause: ConfigInvalid, Eval: evalConfigInvalid,
+			Doc:    "A configuration is there and cannot be used: the kubelet or the runtime refuses the container's own settings, or the program's last words say that its configuration is malformed or unknown to it.",
+			Rivals: []finding.Cause{ConfigMissing, "config/object-missing", DependencyUnavailable},
+		},
+		{
 			Cause: PortConflict, Eval: evalPortConflict,
 			Doc:    "Another socket of the pod or node listens on the program's port: its last words say so (EADDRINUSE), or another container of the pod is told to listen on the port that it declares, and it ends by itself.",
 			Rivals: []finding.Cause{CapabilityDenied, "probe/readiness-port"},

@@ -47,11 +47,7 @@ var lastWords = []struct {
 		"The program ends at once, the same way each time, and its last words name a file or environment variable that it lacks.",
 		[]finding.Cause{DependencyUnavailable, "config/object-missing"}, "the file must be mounted or the variable set in the container's spec",
 	},
-	{
-		ConfigInvalid, []string{logs.BadConfig}, "it cannot read its configuration %s", "it cannot read its configuration",
-		"The program ends at its start and its last words say that its configuration is malformed or unknown to it.",
-		[]finding.Cause{ConfigMissing, DependencyUnavailable}, "the configuration that its last words name",
-	},
+	{ConfigInvalid, []string{logs.BadConfig}, "it cannot read its configuration %s", "it cannot read its configuration", "", nil, "the configuration that its last words name"},
 	{
 		HeapExhausted, []string{logs.Heap}, "its runtime ran out of memory (%s)", "its runtime ran out of memory within the container's limit",
 		"The program's own runtime found its heap full and ended it; the kernel's OOM killer did nothing.",
