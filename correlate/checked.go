@@ -44,6 +44,7 @@ func checked(w *window.Window) []string {
 	if s, ok := noKill(w); ok {
 		out = append(out, s)
 	}
+	out = append(out, pastLines(w)...)
 	return out
 }
 

@@ -314,21 +314,36 @@ func (h *Host) PodCgroups() ([]uint64, error) {
 // numbers it: the one that it was started with. ok is false when none is
 // visible.
 func (c Container) Main() (pid int, ok bool) {
-	text, err := c.ReadFile("cgroup.procs")
-	if err != nil {
-		return 0, false
-	}
 	var oldest uint64
-	for line := range strings.Lines(string(text)) {
-		n, err := strconv.Atoi(strings.TrimSpace(line))
-		if err != nil || n <= 0 { // 0 is a process outside of our namespace
-			continue
-		}
+	for _, n := range c.Processes() {
 		if start, known := startTime(n); known && (!ok || start < oldest) {
 			pid, oldest, ok = n, start, true
 		}
 	}
 	return pid, ok
+}
+
+// Processes are the processes that are in the container's own cgroup, as the
+// probe's pid namespace numbers them; those that it does not hold are left out.
+func (c Container) Processes() []int {
+	text, err := c.ReadFile("cgroup.procs")
+	if err != nil {
+		return nil
+	}
+	var out []int
+	for line := range strings.Lines(string(text)) {
+		if n, err := strconv.Atoi(strings.TrimSpace(line)); err == nil && n > 0 {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// Started is when a process was started; ok is false when it is gone.
+func (h *Host) Started(pid int) (at time.Time, ok bool) {
+	ticks, ok := startTime(pid)
+	// USER_HZ is 100 on every architecture that the probe runs on.
+	return h.Wall(time.Duration(ticks) * 10 * time.Millisecond), ok
 }
 
 // startTime is when a process was started, in ticks since boot: field 22 of

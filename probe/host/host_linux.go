@@ -32,6 +32,7 @@ type Host struct {
 	bootID  string
 	kernel  string
 	root    string
+	mounts  string // text of the mountinfo that belongs to root
 	podUIDs []string
 	clock   clock
 	pidNS   uint64
@@ -61,6 +62,7 @@ func Open(cfg Config) (*Host, error) {
 		bootID:  strings.TrimSpace(string(id)),
 		kernel:  unix.ByteSliceToString(uts.Release[:]),
 		root:    v.root,
+		mounts:  v.mount,
 		podUIDs: slices.Clone(cfg.PodUIDs),
 	}
 	if _, _, err := h.clock.read(); err != nil {
@@ -128,3 +130,7 @@ func inode(path string) (uint64, error) {
 	}
 	return st.Ino, nil
 }
+
+// ReadSmall reads a file of the kernel that is expected to be at most limit
+// bytes long; longer ones are refused rather than cut.
+func ReadSmall(path string, limit int) ([]byte, error) { return readSmall(path, limit) }
