@@ -10,6 +10,7 @@ import (
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
+	"github.com/yairfalse/tapio/observers/past"
 	"github.com/yairfalse/tapio/observers/runtime"
 	"github.com/yairfalse/tapio/observers/scheduling"
 	"github.com/yairfalse/tapio/observers/services"
@@ -24,6 +25,7 @@ var Specs = []observers.Spec{
 	lifecycle.Spec,
 	logs.Spec,
 	memory.Spec,
+	past.Spec,
 	runtime.Spec,
 	scheduling.Spec,
 	services.Spec,

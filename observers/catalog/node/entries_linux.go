@@ -7,6 +7,8 @@ import (
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/memory"
 	memorynode "github.com/yairfalse/tapio/observers/memory/node"
+	"github.com/yairfalse/tapio/observers/past"
+	pastnode "github.com/yairfalse/tapio/observers/past/node"
 	"github.com/yairfalse/tapio/observers/runtime"
 	runtimenode "github.com/yairfalse/tapio/observers/runtime/node"
 	"github.com/yairfalse/tapio/observers/signals"
@@ -23,6 +25,7 @@ type Entry struct {
 // Entries are all of them, by name.
 var Entries = []Entry{
 	{Spec: memory.Spec, Open: memorynode.Open},
+	{Spec: past.Spec, Open: pastnode.Open},
 	{Spec: runtime.Spec, Open: runtimenode.Open},
 	{Spec: signals.Spec, Open: signalsnode.Open},
 }
