@@ -94,13 +94,31 @@ func TestSignals(t *testing.T) {
 			says: []string{"(SEGV_ACCERR at 0x7f0010000000, in worker)"},
 		},
 		{
+			name: "a segfault before the probe, in the kernel log", target: api, cause: "exit/segfault",
+			set: func(s *facts.Set) {
+				restarted(s, 139)
+				s.Logged(30.4, 11, "server", "SEGV_MAPERR", "0x10")
+				s.Logged(10, 11, "other", "SEGV_MAPERR", "0x20")
+			},
+			says: []string{"(SEGV_MAPERR at 0x10, a null pointer, in server)"},
+		},
+		{
+			name: "two faults in that second: the log decides nothing", target: api, cause: "exit/segfault",
+			set: func(s *facts.Set) {
+				restarted(s, 139)
+				s.Logged(30.4, 11, "server", "SEGV_MAPERR", "0x10")
+				s.Logged(30.5, 11, "other", "SEGV_MAPERR", "0x20")
+			},
+			says: []string{"touched memory that is not its own: exit 139 (SIGSEGV)"},
+		},
+		{
 			name: "abort", target: api, cause: "exit/abort",
 			set: func(s *facts.Set) {
 				restarted(s, 134)
 				s.Signal(api, 30.1, facts.Signal{Number: 6, Sender: signals.BySelf, Comm: "server"})
 				s.ProcessEnd(api, 30.11, facts.ProcessEnd{Signal: 6})
 			},
-			says: []string{"aborted itself (server, sent by itself): exit 134 (SIGABRT)"}, not: []string{"exit/segfault"}, out: []string{"exit/segfault", "exit/killed-by-other"},
+			says: []string{"aborted itself (server): exit 134 (SIGABRT)"}, not: []string{"exit/segfault"}, out: []string{"exit/segfault", "exit/killed-by-other"},
 		},
 		{
 			name: "a first process aborts and reads as a segfault", target: api, cause: "exit/abort",

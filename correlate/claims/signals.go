@@ -140,3 +140,11 @@ func ProcessEnd(f window.Fact) finding.Evidence {
 		Observer: runtime.Spec.Name, Kind: runtime.Exit, Entity: f.Subject(), At: f.At, Trust: finding.Seen, Claim: claim,
 	}
 }
+
+// Logged is a fault of which only the kernel log tells (signals.sent).
+func Logged(f window.Fact) finding.Evidence {
+	return finding.Evidence{
+		Observer: signals.Spec.Name, Kind: signals.Sent, Entity: f.Subject(), At: f.At, Trust: finding.Seen, Origin: "kernel log",
+		Claim: fmt.Sprintf("%s of %s, %s: the only such fault on the node in that second", Signal(signals.Signal.Or(f.Event, 0)), signals.TargetComm.Or(f.Event, "a process"), Fault(f)),
+	}
+}

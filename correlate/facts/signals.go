@@ -58,6 +58,20 @@ func (s *Set) Signal(p Pod, at float64, x Signal) {
 	s.add(observers.Node, e)
 }
 
+// Logged adds a fault of which only the kernel log of n1 tells.
+func (s *Set) Logged(at float64, signal int64, comm, fault, address string) {
+	n1 := event.NodeKey("n1")
+	e := event.Event{Kind: signals.Sent, At: At(at), Refs: []event.Ref{{Role: event.Subject, Key: n1}, {Role: event.Host, Key: n1}}}
+	signals.Signal.Set(&e, signal)
+	signals.Sender.Set(&e, signals.ByKernel)
+	signals.Result.Set(&e, signals.Delivered)
+	signals.TargetComm.Set(&e, comm)
+	signals.Fault.Set(&e, fault)
+	signals.Address.Set(&e, address)
+	signals.Origin.Set(&e, signals.FromKernelLog)
+	s.add(observers.Node, e)
+}
+
 // ProcessEnd describes the end of a process of the pod's container.
 type ProcessEnd struct {
 	Signal, Code int64 // Signal 0: it exited with Code

@@ -29,6 +29,7 @@ var (
 	Sender      = event.Field[string]{Name: "sender", Doc: "who sent it: kernel, oom_killer, runtime, kubelet, self, container, pod, other_pod or host"}
 	SenderPID   = event.Field[int64]{Name: "sender_pid", Unit: event.PID, Doc: "process id of the sender, as the probe's pid namespace numbers it"}
 	SenderNSPID = event.Field[int64]{Name: "sender_ns_pid", Unit: event.PID, Doc: "process id of the sender inside its own container"}
+	Origin      = event.Field[string]{Name: "origin", Doc: "kernel_log when only the node's kernel log tells of it; then the subject is the node, and only faults are told"}
 	SenderComm  = event.Field[string]{Name: "sender_comm", Doc: "command name of the sender"}
 )
 
@@ -60,6 +61,9 @@ const (
 	ByHost      = "host"      // any other process of the node
 )
 
+// FromKernelLog is the only value of Origin.
+const FromKernelLog = "kernel_log"
+
 // Numbers of the signals that rules look at.
 const (
 	SIGHUP  = 1
@@ -84,11 +88,12 @@ var Spec = observers.Spec{
 	Emits: []observers.Schema{
 		{Kind: Sent, Meaning: "a signal that can end a process was sent",
 			Fields: event.Fields(Signal, Code, Fault, Address, Syscall, Result, Disposition, First, Dying, TargetPID, TargetNSPID, TargetComm, TargetLife,
-				Sender, SenderPID, SenderNSPID, SenderComm)},
+				Sender, SenderPID, SenderNSPID, SenderComm, Origin)},
 	},
 	Needs: []observers.Need{
 		{Type: observers.Hook, Name: "tp_btf/signal_generate", Why: "who sent which signal to whom"},
 		{Type: observers.Hook, Name: "tp_btf/mark_victim", Why: "telling the OOM killer from other senders in the kernel", Optional: true},
+		{Type: observers.Feature, Name: "/dev/kmsg", Why: "faults from before the probe", Optional: true},
 		{Type: observers.Feature, Name: "memory cgroup", Why: "which signals are of the target's containers", Optional: true},
 	},
 	Budget: observers.Budget{EventsPerSecond: 200, MapBytes: 512 << 10},

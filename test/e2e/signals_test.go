@@ -196,6 +196,28 @@ func TestChildOOM(t *testing.T) {
 	}
 }
 
+// A segfault from before the probe: the API has the code, the kernel log the
+// address and the program. The kernel limits how often it writes such lines, so
+// one of a few attempts must be told in full.
+func TestSegfaultBeforeTheProbe(t *testing.T) {
+	c := client(t)
+	var last *story.Story
+	for range 4 {
+		ns := namespace(t, c, nil)
+		apply(t, ns, strings.Replace(shellPod("x", false, "exec /workload fault segv --after 1s"), "spec:", "spec:\n  restartPolicy: Never", 1))
+		status(t, c, ns, "x", "it ended", func(s corev1.ContainerStatus) bool { return s.State.Terminated != nil })
+		last = explain(t, "pod/x", "-n", ns, "--duration=8s")
+		h := leader(t, last)
+		if last.Verdict != story.Explained || h.Cause != "exit/segfault" {
+			t.Fatalf("%s, %s: %s", last.Verdict, h.Cause, last.Headline)
+		}
+		if cites(last, h, "signals.sent", "seen", "kernel log") && strings.Contains(last.Headline, "(SEGV_MAPERR at 0x10, a null pointer, in workload): exit 139 (SIGSEGV)") {
+			return
+		}
+	}
+	t.Errorf("not told from the kernel log: %s\n%+v", last.Headline, last.Evidence)
+}
+
 // besteffort is the cgroup of the second node's pods without requests.
 const besteffort = "/sys/fs/cgroup/memory/lab/n2/kubepods/besteffort"
 

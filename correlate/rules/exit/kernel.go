@@ -22,6 +22,8 @@ type witness struct {
 	fatal *window.Fact // the signal that ended exit, or else child
 	stop  *window.Fact // the request to stop, from outside of the container
 	abort *window.Fact // SIGABRT that the first process sent to itself
+
+	logged *window.Fact // a fault of the kernel log that may be the fatal one
 }
 
 // The API gives ends in whole seconds, written after the runtime noticed them;
@@ -72,8 +74,37 @@ func (c crash) kernel(w *window.Window) (k witness, ok bool) {
 			k.abort = &f
 		}
 	}
+	if k.fatal == nil {
+		k.logged = c.logged(w)
+	}
 	return k, k.exit != nil || k.fatal != nil
 }
+
+// logged is the fault of which only the kernel log of the container's node
+// tells: of the right signal, in the same second, and the only one. The log has
+// no container, so the time alone joins them.
+func (c crash) logged(w *window.Window) *window.Fact {
+	node, ok := w.Graph.NodeOf(c.container)
+	if !ok {
+		return nil
+	}
+	var out *window.Fact
+	for _, f := range w.About(signals.Sent, node) {
+		lag := c.last.At.Sub(f.At)
+		if signals.Origin.Or(f.Event, "") != signals.FromKernelLog || signals.Signal.Or(f.Event, 0) != codeOf(c.last)-128 || lag < -sameSecond || lag > sameSecond {
+			continue
+		}
+		if out != nil {
+			return nil
+		}
+		out = &f
+	}
+	return out
+}
+
+// sameSecond is how far an end of the API, a whole second, may be from the
+// fault in the log, whose clock is not disciplined.
+const sameSecond = 1500 * time.Millisecond
 
 // nearest is the fact closest in time to an end.
 func nearest(fs []window.Fact, at time.Time, fits func(window.Fact) bool) (out *window.Fact) {
@@ -111,6 +142,9 @@ func (k witness) foreign() bool {
 func (k witness) support(w *window.Window, c crash) (out, against []finding.Support) {
 	if k.fatal != nil {
 		out = append(out, finding.Support{Evidence: claims.Sent(w, *k.fatal), Weight: finding.SignalSeen})
+	}
+	if k.logged != nil {
+		out = append(out, finding.Support{Evidence: claims.Logged(*k.logged), Weight: finding.FaultLogged})
 	}
 	if k.exit == nil {
 		return out, nil
@@ -151,6 +185,9 @@ func (k witness) links(w *window.Window, c crash) []finding.Link {
 	}
 	if k.fatal != nil && k.fatal != k.stop {
 		add(k.fatal, claims.Sent(w, *k.fatal), finding.Kills)
+	}
+	if k.logged != nil {
+		add(k.logged, claims.Logged(*k.logged), finding.Kills)
 	}
 	if k.child != nil {
 		add(k.child, claims.ProcessEnd(*k.child), finding.Ends)

@@ -65,7 +65,7 @@ func evalSignal(cause finding.Cause) func(*window.Window) []finding.Hypothesis {
 			h.For, h.Against = append(h.For, support...), append(h.Against, against...)
 			h.Chain = append(k.links(w, c), h.Chain...)
 			h.RuledOut = k.faultRivals(w, c, cause)
-			if k.fatal == nil {
+			if k.fatal == nil && k.logged == nil {
 				h.Absent = []finding.Absent{{What: "who raised the signal, and where in the program", Why: "the API tells the code only; " + watchedFrom(w, c.container)}}
 			}
 			out = append(out, h)
@@ -84,12 +84,18 @@ func (k witness) abortedFirst() bool {
 
 // detail is what the kernel adds to a fault: where, and in whom.
 func (k witness) detail(w *window.Window) string {
+	if k.fatal == nil && k.logged != nil {
+		return fmt.Sprintf(" (%s, in %s)", claims.Fault(*k.logged), signals.TargetComm.Or(k.logged.Event, "a process"))
+	}
 	if k.fatal == nil {
 		return ""
 	}
 	comm := signals.TargetComm.Or(k.fatal.Event, "")
 	if fault := signals.Fault.Or(k.fatal.Event, ""); fault != "" {
 		return fmt.Sprintf(" (%s, in %s)", claims.Fault(*k.fatal), comm)
+	}
+	if k.sender() == signals.BySelf {
+		return " (" + comm + ")"
 	}
 	return fmt.Sprintf(" (%s, sent by %s)", comm, claims.Sender(w, *k.fatal))
 }

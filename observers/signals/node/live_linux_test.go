@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -195,6 +196,9 @@ func TestLiveSilence(t *testing.T) {
 		s.Find(t, signals.Sent, to(last, signals.SIGKILL))
 	})
 	for _, ev := range events {
+		if signals.Origin.Or(ev, "") == signals.FromKernelLog {
+			continue // of the whole node, as the log is
+		}
 		if !to(last, signals.SIGKILL)(ev) && ev.Subject() == pod.Key() && signals.TargetPID.Or(ev, 0) == int64(last) {
 			t.Errorf("told beside the kill: %v", ev)
 		}
@@ -202,4 +206,33 @@ func TestLiveSilence(t *testing.T) {
 			t.Errorf("not of the pod: %v", ev)
 		}
 	}
+}
+
+// A fault from before the observer is in the kernel log, without its container.
+func TestLivePast(t *testing.T) {
+	h, err := host.Open(host.Config{Node: "n1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.KernelLog(); err != nil {
+		observertest.Unable(t, "%v", err)
+	}
+	if runtime.GOARCH != "amd64" {
+		t.Skip("only x86 logs faults by default")
+	}
+	root, v2 := h.MemoryHierarchy()
+	pod := observertest.NewPod(t, root, v2)
+	p := run(t, pod, roleFault, 0)
+	p.goOn()
+	_ = p.Wait() // by SIGSEGV
+	obs, err := Open(h)
+	if err != nil {
+		observertest.Unable(t, "%v", err)
+	}
+	observertest.Run(t, obs, signals.Spec, func(s *observertest.Session) {
+		ev := s.Find(t, signals.Sent, to(p.Process.Pid, signals.SIGSEGV))
+		if ev.Subject() != event.NodeKey("n1") || signals.Origin.Or(ev, "") != signals.FromKernelLog || signals.Address.Or(ev, "") != "0x10" {
+			t.Errorf("told as %v of %v", ev.Attrs, ev.Subject())
+		}
+	})
 }

@@ -4,11 +4,14 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"sync/atomic"
 	"time"
 
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/event"
+	"github.com/yairfalse/tapio/observers/signals"
 	"github.com/yairfalse/tapio/probe/host"
 )
 
@@ -25,6 +28,7 @@ var needs = map[string]observers.Need{
 type observer struct {
 	host     *host.Host
 	programs *host.Programs
+	log      *host.KernelLog // nil where the node does not show it
 	gaps     []*observers.Unsupported
 	marks    bool      // the OOM killer's marks are seen
 	held     []bpfSent // kills by the kernel, oldest first
@@ -48,6 +52,9 @@ func Open(h *host.Host) (observers.Observer, error) {
 		p.Close()
 		return nil, first(refused)
 	}
+	if o.log, err = h.KernelLog(); err != nil {
+		o.gaps = append(o.gaps, host.Refused(host.KernelLogFile, err))
+	}
 	if _, err := h.PodCgroups(); err != nil {
 		o.gaps = append(o.gaps, host.Refused(host.MemoryCgroup, err))
 	}
@@ -70,12 +77,16 @@ func (o *observer) Stats() observers.Stats {
 	return observers.Stats{Events: o.events.Load(), Lost: c.Lost, CPU: c.CPU, Bytes: c.Bytes}
 }
 
-// Run emits the signals as they are sent.
+// Run tells the faults that the kernel log remembers and then the signals as
+// they are sent.
 func (o *observer) Run(ctx context.Context, emit func(event.Event)) error {
 	defer o.programs.Close()
 	send := func(ev event.Event) {
 		o.events.Add(1)
 		emit(ev)
+	}
+	if err := o.past(send); err != nil {
+		return err
 	}
 	defer o.release(0, send)
 	return o.programs.Follow(ctx, o.host, o.patience,
@@ -92,4 +103,32 @@ func (o *observer) patience() time.Duration {
 		return holdFor
 	}
 	return time.Second
+}
+
+// mostLogged bounds how many faults of the log are told: the newest.
+const mostLogged = 100
+
+// past tells the faults that the kernel log remembers, and gives the log back.
+func (o *observer) past(send func(event.Event)) error {
+	if o.log == nil {
+		return nil
+	}
+	defer o.log.Close()
+	var found []event.Event
+	for {
+		rec, err := o.log.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("the node's kernel log broke off: %w", err)
+		}
+		if l, ok := signals.LineOf(rec.Text); ok && !rec.Continues {
+			found = append(found, l.Event(o.host.Wall(rec.At), o.host.Node(), o.host.InitPIDNamespace()))
+		}
+	}
+	for _, ev := range found[max(0, len(found)-mostLogged):] {
+		send(ev)
+	}
+	return nil
 }
