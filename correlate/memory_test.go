@@ -58,6 +58,26 @@ func TestMemory(t *testing.T) {
 			not:  []string{"memory/limit-oom", "memory/limit-too-small"}, out: []string{"memory/limit-oom", "memory/evicted"},
 		},
 		{
+			name: "another pod of the node was the victim", target: redis, cause: "",
+			set: func(s *facts.Set) {
+				s.Pod(redis, 40, running(-500, 0))
+				s.Pod(api, 40, running(32, 1))
+				s.Kill(api, 29.8, facts.Kill{PID: 9, Usage: 300 * mi, Limit: 300 * mi, By: memory.ByAncestor, Life: 59 * time.Second})
+			},
+			not: []string{"memory/node-oom"},
+		},
+		{
+			name: "what the target calls was the victim", target: redis, cause: "memory/node-oom",
+			set: func(s *facts.Set) {
+				s.Pod(redis, 40, running(-500, 0))
+				s.Pod(api, 40, running(32, 1))
+				s.Service("shop", "api", api)
+				s.Names(redis, "shop", "api")
+				s.Kill(api, 29.8, facts.Kill{PID: 9, Usage: 300 * mi, Limit: 300 * mi, By: memory.ByAncestor, Life: 59 * time.Second})
+			},
+			says: []string{"api-7d: container app was OOM-killed because cgroup"},
+		},
+		{
 			name: "evicted", target: redis, cause: "memory/evicted", state: "failing",
 			set: func(s *facts.Set) {
 				s.Pod(redis, 30, facts.State{State: lifecycle.Terminated})

@@ -15,11 +15,16 @@ import (
 // and the kernel chose this container".
 const NodeOOM finding.Cause = "memory/node-oom"
 
-// evalNodeOOM proposes NodeOOM for every node on which containers were killed
-// for memory that is not theirs alone.
+// evalNodeOOM proposes NodeOOM for every node on which containers of the target,
+// or of what it calls, were killed for memory that is not theirs alone. Other
+// victims of the node are none of the target's trouble.
 func evalNodeOOM(w *window.Window) []finding.Hypothesis {
 	victims := map[event.Key][]victim{}
+	concerned := withCallees(w)
 	for _, c := range containers(w) {
+		if pod, ok := w.Graph.PodOf(c); !ok || !concerned[pod] {
+			continue
+		}
 		for _, d := range since(w.From, deathsOf(w, c)) {
 			if own, known := d.byOwnLimit(); own || !known {
 				continue
@@ -35,6 +40,26 @@ func evalNodeOOM(w *window.Window) []finding.Hypothesis {
 		out = append(out, nodeOOM(w, node, vs))
 	}
 	slices.SortFunc(out, func(a, b finding.Hypothesis) int { return a.Entity.Compare(b.Entity) })
+	return out
+}
+
+// calls is how many calls away from the target a victim may be.
+const calls = 3
+
+// withCallees are the target's pods and those behind the Services they name.
+func withCallees(w *window.Window) map[event.Key]bool {
+	out := map[event.Key]bool{}
+	frontier := w.Target.Pods
+	for range calls + 1 {
+		var next []event.Key
+		for _, p := range frontier {
+			if !out[p] {
+				out[p] = true
+				next = append(next, w.Graph.Callees(p)...)
+			}
+		}
+		frontier = next
+	}
 	return out
 }
 
