@@ -41,7 +41,7 @@ type explaining struct {
 // interrupts, takes the probes away and prints the story. ctx ends at the first
 // interrupt; what is still to be done then does not depend on it.
 func (o *explainOptions) run(ctx context.Context) error {
-	r, err := o.begin(ctx)
+	r, err := o.begin(ctx, o.noProbe && !o.full)
 	if err != nil {
 		return err
 	}
@@ -65,8 +65,9 @@ func (o *explainOptions) run(ctx context.Context) error {
 }
 
 // begin resolves the target and reads the API until a first answer can be
-// given. The caller ends the reading with stopAPI.
-func (o *explainOptions) begin(ctx context.Context) (*explaining, error) {
+// given; once means that nothing which happens later is waited for. The caller
+// ends the reading with stopAPI.
+func (o *explainOptions) begin(ctx context.Context, once bool) (*explaining, error) {
 	r := newExplaining(o)
 	var err error
 	if r.target, err = o.resolve(ctx); err != nil {
@@ -80,7 +81,9 @@ func (o *explainOptions) begin(ctx context.Context) (*explaining, error) {
 	}
 	api, stopAPI := context.WithCancel(context.WithoutCancel(ctx))
 	r.stopAPI = stopAPI
-	r.source = cluster.Live(api, o.client, r.target.Namespace, r.target.LiveOptions())
+	opts := r.target.LiveOptions()
+	opts.Once = once
+	r.source = cluster.Live(api, o.client, r.target.Namespace, opts)
 	r.source.Scope = r.target.Scope()
 	r.facts = cluster.Drive(api, r.source, o.clusterEntries())
 	go r.gather(r.facts.Frames(), r.read)

@@ -149,7 +149,7 @@ func (l *live) Watch(ctx context.Context, row picker.Row, screen tui.Screen) err
 	if err != nil {
 		return errors.New(sentence(err))
 	}
-	r, err := o.begin(ctx)
+	r, err := o.begin(ctx, false)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

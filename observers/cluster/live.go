@@ -23,16 +23,23 @@ import (
 type Options struct {
 	// Node restricts pods to those of one node.
 	Node string
+	// Once reads each list once and watches none, for a run that only looks.
+	Once bool
 }
 
 // Live reads a namespace, or with an empty one the whole cluster, and keeps up
 // with it until ctx ends. It returns at once; Wait tells when the lists are
 // there. A kind that may not be read is unknown as soon as the server says so.
-// Each kind costs one list and one watch request, all in parallel, so a client
-// should allow bursts of about thirty requests. Kinds that few stories need are
+// Each kind costs one list and, unless it is read once, one watch request, all in
+// parallel, so a client should allow bursts of about thirty requests. Kinds that few stories need are
 // read from the moment on at which an observer wants them.
 func Live(ctx context.Context, client kubernetes.Interface, namespace string, o Options) Source {
-	src := newSource(namespace, liveLogs(client), time.Now)
+	logs, follow := liveLogs(client), (*store).follow
+	if o.Once {
+		logs = fewLogs(client, MaxLogReads)
+		follow = func(s *store, ctx context.Context, a access, _ runtime.Object) { s.once(ctx, a) }
+	}
+	src := newSource(namespace, logs, time.Now)
 	if namespace == "" && o.Node == "" {
 		src.holdsAllPods()
 	}
@@ -46,14 +53,14 @@ func Live(ctx context.Context, client kubernetes.Interface, namespace string, o 
 		case Events:
 			a = a.newest(maxEvents, func(why string) { src.setBounded(Events, why) })
 		}
-		go src.stores[k.resource].follow(ctx, a, k.object)
+		go follow(src.stores[k.resource], ctx, a, k.object)
 	}
 	if namespace != "" && namespace != metav1.NamespaceSystem {
-		system := newSource(metav1.NamespaceSystem, liveLogs(client), time.Now)
+		system := newSource(metav1.NamespaceSystem, logs, time.Now)
 		system.changes = src.changes
 		system.lazy = true
 		system.begin = func(k kind) {
-			go system.stores[k.resource].follow(ctx, k.access(client, metav1.NamespaceSystem), k.object)
+			go follow(system.stores[k.resource], ctx, k.access(client, metav1.NamespaceSystem), k.object)
 		}
 		src.system = &system
 	}

@@ -261,7 +261,7 @@ func TestNewestEvents(t *testing.T) {
 		{"none", 0, 10, 0, ""},
 		{"fits", 10, 10, 10, ""},
 		{"newest kept", 1200, 100, 100, "the newest 100 of 1200 Events are used"},
-		{"more than are read", eventPage*eventPages + 1, 50, 50, "only 20000 Events were read, there are more"},
+		{"more than are read", eventPage*eventPages + 1, 50, 50, "only 15000 Events were read, there are more"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	eventPage  = 500
-	eventPages = 40
+	eventPage  = 5000 // a page is a request
+	eventPages = 3
 	maxEvents  = 5000
 )
 

@@ -201,8 +201,8 @@ func (r *resolver) namespaceExists(namespace string) error {
 }
 
 const (
-	podPage  = 500
-	podPages = 100
+	podPage  = 5000 // a page is a request
+	podPages = 4
 )
 
 // pods lists pods in pages, so that the answer of a large cluster is bounded.
