@@ -19,6 +19,8 @@ type Graph struct {
 	selected   map[event.Key][]event.Key    // service → pods behind it
 	selecting  map[event.Key][]event.Key    // pod → services that select it
 	naming     map[event.Key][]event.Key    // service → pods that name it
+	named      map[event.Key][]event.Key    // pod → services that it names
+	all        []event.Key                  // pods
 	owned      map[event.Key][]event.Key    // workload → pods
 	workloads  map[event.Key]WorkloadFields // by key
 }
@@ -52,6 +54,7 @@ func Build(facts []event.Event) *Graph {
 		selected:   map[event.Key][]event.Key{},
 		selecting:  map[event.Key][]event.Key{},
 		naming:     map[event.Key][]event.Key{},
+		named:      map[event.Key][]event.Key{},
 		owned:      map[event.Key][]event.Key{},
 		workloads:  map[event.Key]WorkloadFields{},
 	}
@@ -67,18 +70,26 @@ func Build(facts []event.Event) *Graph {
 			g.selected[e.Subject()] = peers(e)
 		case services.Names:
 			if svc, ok := e.Ref(event.Peer); ok {
-				g.naming[svc] = insert(g.naming[svc], e.Subject())
+				g.naming[svc] = append(g.naming[svc], e.Subject())
+				g.named[e.Subject()] = append(g.named[e.Subject()], svc)
 			}
 		}
 	}
 	for svc, pods := range g.selected {
 		for _, p := range pods {
-			g.selecting[p] = insert(g.selecting[p], svc)
+			g.selecting[p] = append(g.selecting[p], svc)
 		}
 	}
 	for uid, p := range g.pods {
+		g.all = append(g.all, event.PodKey(uid))
 		if !p.workload.IsZero() {
-			g.owned[p.workload] = insert(g.owned[p.workload], event.PodKey(uid))
+			g.owned[p.workload] = append(g.owned[p.workload], event.PodKey(uid))
+		}
+	}
+	g.all = ordered(g.all)
+	for _, index := range []map[event.Key][]event.Key{g.naming, g.named, g.selecting, g.owned} {
+		for k, keys := range index {
+			index[k] = ordered(keys)
 		}
 	}
 	return g
@@ -141,15 +152,18 @@ func peers(e event.Event) []event.Key {
 	var out []event.Key
 	for _, r := range e.Refs {
 		if r.Role == event.Peer {
-			out = insert(out, r.Key)
+			out = append(out, r.Key)
 		}
 	}
-	return out
+	return ordered(out)
 }
 
-func contains(sorted []event.Key, k event.Key) bool {
-	_, found := slices.BinarySearchFunc(sorted, k, event.Key.Compare)
-	return found
+// ordered sorts keys and drops those that are there twice. Many keys are
+// collected first and ordered once: inserting each in its place would cost the
+// square of their number.
+func ordered(keys []event.Key) []event.Key {
+	slices.SortFunc(keys, event.Key.Compare)
+	return slices.Compact(keys)
 }
 
 // insert keeps keys sorted and unique.

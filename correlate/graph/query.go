@@ -111,11 +111,7 @@ func (g *Graph) Pods(of event.Key) []event.Key {
 	case event.Pod:
 		return []event.Key{of}
 	}
-	var all []event.Key
-	for uid := range g.pods {
-		all = insert(all, event.PodKey(uid))
-	}
-	return all
+	return g.all
 }
 
 // Services lists the Services that select the pod, sorted.
@@ -132,27 +128,24 @@ func (g *Graph) Callers(pod event.Key) []event.Key {
 			if caller == pod || (owned && ok && w == own) {
 				continue
 			}
-			out = insert(out, caller)
+			out = append(out, caller)
 		}
 	}
-	return out
+	return ordered(out)
 }
 
 // Callees lists the pods behind the Services that the pod names, sorted,
 // without the pod itself.
 func (g *Graph) Callees(pod event.Key) []event.Key {
 	var out []event.Key
-	for svc, callers := range g.naming {
-		if !contains(callers, pod) {
-			continue
-		}
+	for _, svc := range g.named[pod] {
 		for _, callee := range g.selected[svc] {
 			if callee != pod {
-				out = insert(out, callee)
+				out = append(out, callee)
 			}
 		}
 	}
-	return out
+	return ordered(out)
 }
 
 // Workload returns what is known of a workload.
@@ -165,23 +158,12 @@ func (g *Graph) Workloads() []event.Key {
 
 // AllServices lists the Services that facts told of or that a pod names, sorted.
 func (g *Graph) AllServices() []event.Key {
-	out := slices.SortedFunc(maps.Keys(g.selected), event.Key.Compare)
-	for svc := range g.naming {
-		out = insert(out, svc)
-	}
-	return out
+	out := slices.Collect(maps.Keys(g.selected))
+	return ordered(slices.AppendSeq(out, maps.Keys(g.naming)))
 }
 
 // Named lists the Services that the pod names, sorted.
-func (g *Graph) Named(pod event.Key) []event.Key {
-	var out []event.Key
-	for svc, callers := range g.naming {
-		if contains(callers, pod) {
-			out = insert(out, svc)
-		}
-	}
-	return out
-}
+func (g *Graph) Named(pod event.Key) []event.Key { return g.named[pod] }
 
 // OwnerOf is the controller of a controller, as a CronJob's of its Jobs.
 func (g *Graph) OwnerOf(workload event.Key) (event.Key, bool) {

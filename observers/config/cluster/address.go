@@ -105,11 +105,12 @@ func (o *observer) wrongAddresses(pods []*corev1.Pod) ([]event.Event, error) {
 		}
 	}
 	var out []event.Event
+	revisions := o.revisions()
 	for _, p := range pods {
 		if !o.src.Scope.Has(p) || over(p) {
 			continue
 		}
-		before := o.before(p)
+		before := o.before(p, revisions)
 		for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
 			told := map[string]bool{}
 			for _, h := range hostsOf(&c, o.env(p, &c)) {
@@ -316,24 +317,37 @@ func ports(svc *corev1.Service) string { return strconv.Itoa(int(svc.Spec.Ports[
 // revision is where the Deployment controller writes a ReplicaSet's revision.
 const revision = "deployment.kubernetes.io/revision"
 
+// revisions are the ReplicaSets by what controls them; none when they are
+// unknown.
+func (o *observer) revisions() map[event.Key][]*appsv1.ReplicaSet {
+	out := map[event.Key][]*appsv1.ReplicaSet{}
+	if o.src.Known(source.ReplicaSets) != nil {
+		return out
+	}
+	all, err := o.src.ReplicaSets.List(labels.Everything())
+	if err != nil {
+		return out
+	}
+	for _, rs := range all {
+		owner := source.ReplicaSetOwner(rs)
+		out[owner] = append(out[owner], rs)
+	}
+	return out
+}
+
 // before is the pod spec of the revision before the pod's own.
-func (o *observer) before(p *corev1.Pod) *corev1.PodSpec {
+func (o *observer) before(p *corev1.Pod, revisions map[event.Key][]*appsv1.ReplicaSet) *corev1.PodSpec {
 	ref := metav1.GetControllerOf(p)
-	if ref == nil || ref.Kind != "ReplicaSet" || o.src.Known(source.ReplicaSets) != nil {
+	if ref == nil || ref.Kind != "ReplicaSet" {
 		return nil
 	}
 	own, err := o.src.ReplicaSets.ReplicaSets(p.Namespace).Get(ref.Name)
 	if err != nil {
 		return nil
 	}
-	all, err := o.src.ReplicaSets.ReplicaSets(p.Namespace).List(labels.Everything())
-	if err != nil {
-		return nil
-	}
-	owner := source.ReplicaSetOwner(own)
 	var best *appsv1.ReplicaSet
-	for _, rs := range all {
-		if source.ReplicaSetOwner(rs) == owner && number(rs) < number(own) && (best == nil || number(rs) > number(best)) {
+	for _, rs := range revisions[source.ReplicaSetOwner(own)] {
+		if number(rs) < number(own) && (best == nil || number(rs) > number(best)) {
 			best = rs
 		}
 	}
