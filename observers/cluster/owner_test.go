@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/yairfalse/tapio/observers/event"
 )
 
 func TestWorkload(t *testing.T) {
@@ -59,4 +61,22 @@ func TestUID(t *testing.T) {
 	if got := UID(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "a"}}); got != "shop.a" {
 		t.Errorf("without a uid: got %q", got)
 	}
+}
+
+// FuzzWorkload: owners that make no sense, rings among them, name some
+// controller or none, and never the pod itself.
+func FuzzWorkload(f *testing.F) {
+	f.Add("ReplicaSet", "apps/v1", "api-1", "ReplicaSet", "api-1", "1")
+	f.Add("ReplicaSet", "apps/v1", "api-1", "Pod", "p", "")
+	f.Add("", "/", "", "Deployment", "api", "1")
+	f.Fuzz(func(t *testing.T, kind, version, name, upKind, upName, hash string) {
+		p := newPod("p", ownedBy(version, kind, name), map[string]string{"pod-template-hash": hash})
+		rs := newReplicaSet(name, ownedBy("apps/v1", upKind, upName))
+		rs.UID = ""
+		src := FromObjects([]runtime.Object{p, rs, newReplicaSet("r", ownedBy("apps/v1", "ReplicaSet", "r")), newDeployment("api", nil)}, nil, noon)
+		key, ok := src.Workload(p)
+		if ok == key.IsZero() || ok && key.Type != event.Workload {
+			t.Errorf("%v, %v", key, ok)
+		}
+	})
 }

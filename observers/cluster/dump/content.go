@@ -76,8 +76,8 @@ func unpack(f io.Reader) (io.Reader, error) {
 	return gzip.NewReader(b)
 }
 
-// load reads a file of at most maxFile bytes into memory as UTF-8.
-func load(path string, size int64) ([]byte, error) {
+// load reads a file of at most so many bytes, unpacked, into memory as UTF-8.
+func load(path string, size, most int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -88,14 +88,14 @@ func load(path string, size int64) ([]byte, error) {
 		return nil, fmt.Errorf("its gzip is broken: %w", err)
 	}
 	var buf bytes.Buffer
-	if size > 0 && size <= maxFile {
+	if size > 0 && size <= most {
 		buf.Grow(int(size) + bytes.MinRead)
 	}
-	if _, err := buf.ReadFrom(io.LimitReader(in, maxFile+1)); err != nil {
+	if _, err := buf.ReadFrom(io.LimitReader(in, most+1)); err != nil {
 		return nil, fmt.Errorf("it breaks off or is damaged: %w", err)
 	}
-	if buf.Len() > maxFile {
-		return nil, fmt.Errorf("it holds more than %d MiB", maxFile>>20)
+	if int64(buf.Len()) > most {
+		return nil, fmt.Errorf("it holds more than %d MiB", most>>20)
 	}
 	data := buf.Bytes()
 	if order := wide(data); order != nil {

@@ -233,7 +233,7 @@ func (r *reading) file(path string, size int64, asked bool) {
 		r.problem(path, "is binary, not JSON or YAML of Kubernetes objects")
 		return
 	}
-	data, err := load(path, size)
+	data, err := load(path, size, maxFile)
 	if err != nil {
 		r.problem(path, "cannot be read: %v", reason(err))
 		return

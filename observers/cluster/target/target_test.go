@@ -231,3 +231,28 @@ func TestScopeOfLaterPods(t *testing.T) {
 		t.Error("a node's pods are not selected at the server")
 	}
 }
+
+// FuzzResolve: whatever is typed and whatever owns whom, a target or one
+// sentence comes back.
+func FuzzResolve(f *testing.F) {
+	for _, s := range []string{"api", "pod/api-1-a", "deploy api", "-", "/", "ns/\x00", strings.Repeat("a/", 200)} {
+		f.Add(s, "ReplicaSet", "api-1")
+	}
+	f.Fuzz(func(t *testing.T, word, kind, name string) {
+		ring := replicaSet("ring", "api")
+		ring.OwnerReferences = owner("ReplicaSet", "ring")
+		src := cluster.FromObjects(append(shop(), ring, pod("odd", "api", owner(kind, name)), pod("in-ring", "api", owner("ReplicaSet", "ring"))), nil, time.Time{})
+		got, err := Resolve(t.Context(), nil, Options{Args: strings.Fields(word), Namespace: "shop", Source: &src})
+		switch {
+		case (got == nil) == (err == nil):
+			t.Errorf("%v, %v", got, err)
+		case err == nil:
+			scope := got.Scope()
+			for _, p := range got.Pods {
+				if !scope.Has(p) {
+					t.Errorf("the scope leaves out %s", p.Name)
+				}
+			}
+		}
+	})
+}
