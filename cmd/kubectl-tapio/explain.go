@@ -45,6 +45,8 @@ type explainOptions struct {
 	from       string // tape, file or directory to read instead of a cluster
 	now        string // the story's "now" with --from, RFC 3339
 
+	facts *facts // printed in place of the story when set
+
 	args       []string
 	rest       *rest.Config
 	client     kubernetes.Interface
@@ -76,6 +78,11 @@ const explainExample = `  # why does this pod fail?
   kubectl tapio explain deploy/checkout -o json`
 
 func newExplain(c *common) *cobra.Command {
+	cmd, _ := explainCommand(c)
+	return cmd
+}
+
+func explainCommand(c *common) (*cobra.Command, *explainOptions) {
 	o := &explainOptions{common: c}
 	o.resources = genericclioptions.NewResourceBuilderFlags().WithFile(false, nil).WithLabelSelector("").WithAllNamespaces(false)
 	cmd := &cobra.Command{
@@ -102,7 +109,7 @@ func newExplain(c *common) *cobra.Command {
 	o.addFlags(cmd)
 	cmd.ValidArgsFunction = o.completeTarget
 	o.completeFlags(cmd)
-	return cmd
+	return cmd, o
 }
 
 func (o *explainOptions) addFlags(cmd *cobra.Command) {
@@ -217,6 +224,11 @@ func (o *explainOptions) completeObservers() error {
 }
 
 func (o *explainOptions) validate() error {
+	if o.facts != nil {
+		if err := o.facts.validate(o.output); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !slices.Contains([]string{"", "json", "yaml"}, o.output):
 		return fmt.Errorf("unknown output format %q: allowed are json and yaml", o.output)

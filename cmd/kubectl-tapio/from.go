@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -80,11 +79,8 @@ func (o *explainOptions) explainTape(cmd *cobra.Command, path string, now time.T
 	if err != nil {
 		return err
 	}
-	s := told(t, now)
-	if err := o.print(s); err != nil {
-		return err
-	}
-	return o.verdictCode(s)
+	in, now := fed(t, now)
+	return o.answer(in, now)
 }
 
 // explainObjects tells the story of what the objects hold about a target,
@@ -139,11 +135,7 @@ func (o *explainOptions) explainObjects(cmd *cobra.Command, in *dump.Input, now 
 	if err != nil {
 		err = fmt.Errorf("%s does not hold the whole run: %w", r.save, err)
 	}
-	s := r.input.story(now)
-	if printed := r.print(s); printed != nil || err != nil {
-		return errors.Join(printed, err)
-	}
-	return o.verdictCode(s)
+	return o.ended(o.answer(r.input, now), err)
 }
 
 // typed is the target of a tape as it is typed.

@@ -129,7 +129,8 @@ func (o *recordOptions) record(ctx context.Context, tr *trigger) error {
 	}
 	stopAPI()
 	<-r.read
-	s, err := r.conclude()
+	now, err := r.conclude()
+	s := r.input.story(now)
 	if tr != nil {
 		err = r.input.rewrite(o.file)
 	}

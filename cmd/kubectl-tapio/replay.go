@@ -44,6 +44,13 @@ func inputOf(h tape.Header) *input { return newInput(window.Target(h.Target), h.
 // told feeds a whole tape to the engine. A zero now is the newest time of the
 // tape; what arrived after now is left out.
 func told(t *tape.Tape, now time.Time) *story.Story {
+	in, now := fed(t, now)
+	return in.story(now)
+}
+
+// fed is the engine's input from a whole tape, and the time that the story is
+// told as of.
+func fed(t *tape.Tape, now time.Time) (*input, time.Time) {
 	in := inputOf(t.Header)
 	for _, l := range t.Lines {
 		if now.IsZero() || !l.At.After(now) {
@@ -53,7 +60,7 @@ func told(t *tape.Tape, now time.Time) *story.Story {
 	if now.IsZero() {
 		now = in.newest
 	}
-	return in.story(now)
+	return in, now
 }
 
 const replayExample = `  # see a recorded run as it happened

@@ -57,9 +57,28 @@ func (o *explainOptions) run(ctx context.Context) error {
 	}
 	r.stopAPI()
 	awaits(ctx, r.read)
-	s, err := r.conclude()
-	if printed := r.print(s); printed != nil || err != nil {
-		return errors.Join(printed, err)
+	now, err := r.conclude()
+	return r.ended(r.answer(r.input, now), err)
+}
+
+// ended joins how an answer went with what is wrong with the tape; the latter
+// goes before an exit code.
+func (o *explainOptions) ended(answered, tape error) error {
+	var code exit
+	if tape != nil && errors.As(answered, &code) {
+		return tape
+	}
+	return errors.Join(answered, tape)
+}
+
+// answer prints the story as of now, or the facts behind it.
+func (o *explainOptions) answer(in *input, now time.Time) error {
+	if o.facts != nil {
+		return o.facts.print(o.Out, o.output, in, now)
+	}
+	s := in.story(now)
+	if err := o.print(s); err != nil {
+		return err
 	}
 	return o.verdictCode(s)
 }
@@ -162,16 +181,16 @@ func (r *explaining) explain() *story.Story {
 	return r.input.story(time.Now())
 }
 
-// conclude tells the story for the last time and ends the tape with it. An
-// error concerns the tape alone.
-func (r *explaining) conclude() (*story.Story, error) {
+// conclude ends the tape with the moment that the story is told as of. An error
+// concerns the tape alone.
+func (r *explaining) conclude() (time.Time, error) {
 	r.alignClocks()
 	now := time.Now()
 	err := r.input.finish(now)
 	if err != nil {
 		err = fmt.Errorf("%s does not hold the whole run: %w", r.save, err)
 	}
-	return r.input.story(now), err
+	return now, err
 }
 
 func (r *explaining) alignClocks() {
