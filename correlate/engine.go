@@ -9,9 +9,11 @@ import (
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/rule"
 	"github.com/yairfalse/tapio/correlate/rules/config"
+	"github.com/yairfalse/tapio/correlate/rules/dns"
 	"github.com/yairfalse/tapio/correlate/rules/exit"
 	"github.com/yairfalse/tapio/correlate/rules/image"
 	"github.com/yairfalse/tapio/correlate/rules/memory"
+	"github.com/yairfalse/tapio/correlate/rules/network"
 	"github.com/yairfalse/tapio/correlate/rules/probe"
 	"github.com/yairfalse/tapio/correlate/rules/saturation"
 	"github.com/yairfalse/tapio/correlate/rules/scheduling"
@@ -30,6 +32,8 @@ var families = []func() []rule.Rule{
 	exit.Rules,
 	saturation.Rules,
 	probe.Rules,
+	network.Rules,
+	dns.Rules,
 }
 
 // Rules lists every cause the engine can name, beside "none".

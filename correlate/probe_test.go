@@ -151,6 +151,22 @@ func TestProbes(t *testing.T) {
 			says: []string{"is killed while it starts because its liveness probe gives the container 1s"}, out: []string{"probe/liveness-kills-slow", "probe/liveness-port"},
 		},
 		{
+			name: "liveness leaves no time, and no event is left", target: api, cause: "probe/liveness-too-eager",
+			set: func(s *facts.Set) {
+				s.Pod(api, 0, facts.State{State: lifecycle.Running, Started: 20, Restarts: 5, Ready: true})
+				s.Ended(api, 8, 17, "Error", 137, "")
+				s.Probe(api, facts.Probe{Which: l, Port: 8080, Known: 3, Delay: 1, Period: 1, Threshold: 1})
+			},
+		},
+		{
+			name: "an end of its own beside a hasty probe", target: api, cause: "", not: []string{"probe/liveness-too-eager"},
+			set: func(s *facts.Set) {
+				s.Pod(api, 0, facts.State{State: lifecycle.Running, Started: 20, Restarts: 5, Ready: true})
+				s.Ended(api, 8, 17, "Error", 1, "")
+				s.Probe(api, facts.Probe{Which: l, Port: 8080, Known: 3, Delay: 1, Period: 1, Threshold: 1})
+			},
+		},
+		{
 			name: "liveness leaves less than a sibling took", target: api, cause: "probe/liveness-too-eager",
 			set: func(s *facts.Set) {
 				killed(s, l, 32)

@@ -33,7 +33,7 @@ func TestDatabaseAnswers(t *testing.T) {
 			s.Pod(api, 0, running(-500, 0))
 			s.Says(api, 38, logs.ReadOnlyPeer, "")
 		}, says: []string{"its database takes no writes"}},
-		{name: "refused connections are another matter", target: api, set: hears(logs.Refused, 10, 38), not: []string{"saturation/db-auth", "saturation/db-connections", "saturation/db-read-only"}},
+		{name: "refused connections are another matter", target: api, cause: "network/refused", set: hears(logs.Refused, 10, 38), not: []string{"saturation/db-auth", "saturation/db-connections", "saturation/db-read-only"}},
 		{name: "long over", target: api, set: hears(logs.TooMany, -900, -800)},
 	}
 	for _, tt := range tests {

@@ -35,6 +35,8 @@ var blocks = []map[Weight]Entry{
 	imageWeights,
 	configWeights,
 	saturationWeights,
+	networkWeights,
+	dnsWeights,
 }
 
 func table() map[Weight]Entry {

@@ -143,7 +143,20 @@ func (p ill) killing() bool {
 	if lifecycle.Restarts.Or(p.state.Event, 0) == 0 {
 		return false
 	}
-	return p.kill != nil || len(p.byBudget()) > 0 && (len(p.failures) > 0 || p.misset())
+	return p.kill != nil || len(p.byBudget()) > 0 && (len(p.failures) > 0 || p.misset() || p.hasty())
+}
+
+// hasty tells, where no report of the kubelet is left, whether a probe that
+// forgives nothing can be behind the ends: instances died by the kubelet's
+// signals just when its patience ends.
+func (p ill) hasty() bool {
+	if p.which != health.Liveness || p.get(health.Threshold) > 1 || seconds(p.get(health.Budget)) >= tight {
+		return false
+	}
+	return slices.ContainsFunc(p.byBudget(), func(e window.Fact) bool {
+		code := lifecycle.ExitCode.Or(e.Event, 0)
+		return code == 137 || code == 143
+	})
 }
 
 // byBudget are the ends that came about when the probe's patience does.

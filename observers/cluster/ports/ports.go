@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 // Claim is one statement of a spec that a container listens on a port.
@@ -269,4 +270,39 @@ func Application(appProtocol *string) string {
 		p = p[i+1:]
 	}
 	return Speaks(p)
+}
+
+// Probed lists the ports at which a container is probed, with the name of the
+// probe as source.
+func Probed(c *corev1.Container) []Claim {
+	var out []Claim
+	for _, x := range []struct {
+		name  string
+		probe *corev1.Probe
+	}{{"readiness probe", c.ReadinessProbe}, {"liveness probe", c.LivenessProbe}, {"startup probe", c.StartupProbe}} {
+		if x.probe == nil {
+			continue
+		}
+		var port int32
+		switch h := x.probe.ProbeHandler; {
+		case h.HTTPGet != nil:
+			port = resolve(c, h.HTTPGet.Port)
+		case h.TCPSocket != nil:
+			port = resolve(c, h.TCPSocket.Port)
+		case h.GRPC != nil:
+			port = h.GRPC.Port
+		}
+		if port > 0 && port <= 65535 {
+			out = append(out, Claim{Container: c.Name, Port: port, Protocol: corev1.ProtocolTCP, From: x.name})
+		}
+	}
+	return out
+}
+
+func resolve(c *corev1.Container, v intstr.IntOrString) int32 {
+	if n := v.IntValue(); n > 0 && n <= 65535 {
+		return int32(n)
+	}
+	n, _ := Named(c, v.StrVal)
+	return n
 }

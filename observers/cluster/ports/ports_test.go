@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
 func TestOf(t *testing.T) {
@@ -92,4 +93,21 @@ func FuzzOf(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestProbed(t *testing.T) {
+	c := corev1.Container{
+		Ports:          []corev1.ContainerPort{{Name: "web", ContainerPort: 8080}},
+		ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromString("web")}}},
+		LivenessProbe:  &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString("9090")}}},
+		StartupProbe:   &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 99999}}},
+	}
+	got := Probed(&c)
+	if len(got) != 2 || got[0].Port != 8080 || got[1].Port != 9090 {
+		t.Errorf("%+v", got)
+	}
+	c.ReadinessProbe.HTTPGet.Port = intstr.FromString("nope")
+	if got := Probed(&c); len(got) != 1 {
+		t.Errorf("%+v", got)
+	}
 }

@@ -34,6 +34,7 @@ type observer struct {
 	src      source.Source
 	selects  map[event.Key]selected
 	mentions map[types.UID]mentioned
+	faults   source.Told
 	round    uint64
 }
 
@@ -47,6 +48,7 @@ type selected struct {
 
 // mentioned is what a pod's spec mentions, and which Services were told.
 type mentioned struct {
+	pod   *corev1.Pod
 	list  []topology.Mention
 	told  map[event.Key]bool
 	round uint64
@@ -86,10 +88,12 @@ func (o *observer) look(emit func(event.Event)) error {
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return fmt.Errorf("objects cannot be read: %w", err)
 	}
-	for _, sel := range topology.Select(svcs, pods, endpoints) {
+	selections := topology.Select(svcs, pods, endpoints)
+	for _, sel := range selections {
 		o.lookService(sel, emit)
 	}
 	o.lookNames(topology.NewServices(svcs), pods, emit)
+	o.lookFaults(selections, pods, emit)
 	for k, s := range o.selects {
 		if s.round != o.round {
 			delete(o.selects, k)
@@ -160,7 +164,7 @@ func (o *observer) lookNames(index *topology.Services, pods []*corev1.Pod, emit 
 	for _, p := range pods {
 		m, seen := o.mentions[uidOf(p)]
 		if !seen {
-			m = mentioned{list: topology.Mentions(&p.Spec), told: map[event.Key]bool{}}
+			m = mentioned{pod: p, list: topology.Mentions(&p.Spec), told: map[event.Key]bool{}}
 		}
 		m.round = o.round
 		o.mentions[uidOf(p)] = m

@@ -75,6 +75,9 @@ func TestFacts(t *testing.T) {
 	obs := open(t, source.FromObjects(objs, nil, noon.Add(time.Hour)))
 	var got []string
 	for _, e := range observertest.Run(t, obs, services.Spec, func(*observertest.Session) { <-obs.First() }) {
+		if e.Kind == services.Unmatched {
+			continue // see TestFaults
+		}
 		got = append(got, brief(e))
 		if want := map[event.Kind]time.Time{services.Selects: noon.Add(-time.Hour), services.Names: noon}[e.Kind]; !e.At.Equal(want) {
 			t.Errorf("%s at %v", brief(e), e.At)
