@@ -104,6 +104,9 @@ type gateway struct {
 // judge tells of the routes that lead to no Service, to no port of it, or to
 // another than they tell.
 func (o *observer) judge(v *view, found []routes.Found, g gateway, emit func(event.Event)) {
+	if len(found) == 0 {
+		return
+	}
 	var names []string
 	for _, s := range v.services {
 		if s.Namespace == g.namespace {
@@ -116,6 +119,7 @@ func (o *observer) judge(v *view, found []routes.Found, g gateway, emit func(eve
 		}
 		return ""
 	}
+	oddities := routes.Oddities(found, names, service)
 	for i, r := range found {
 		svc := v.index.Lookup(g.namespace, r.Host)
 		id := fmt.Sprintf("%s %s %d", g.namespace, g.via, i)
@@ -127,9 +131,7 @@ func (o *observer) judge(v *view, found []routes.Found, g gateway, emit func(eve
 				continue // of another namespace, which is not known
 			}
 			e := o.astray(v, g, r, routes.NoService, event.ServiceKey(g.namespace, name))
-			if len(routes.Oddities(found, names, service)) == 0 {
-				setText(routes.Similar, &e, similar(name, names))
-			}
+			setText(routes.Similar, &e, similar(name, names))
 			o.tell(id, e, emit)
 		case svc != nil && r.Bound && r.Port > 0 && !hasPort(svc, r.Port):
 			e := o.astray(v, g, r, routes.NoPort, event.ServiceKey(svc.Namespace, svc.Name))
@@ -137,7 +139,7 @@ func (o *observer) judge(v *view, found []routes.Found, g gateway, emit func(eve
 			o.tell(id, e, emit)
 		}
 	}
-	for _, odd := range routes.Oddities(found, names, service) {
+	for _, odd := range oddities {
 		e := o.astray(v, g, odd.Found, routes.Pattern, event.ServiceKey(g.namespace, odd.Service))
 		if to := service(odd.Host); to != "" {
 			e.Refs = append(e.Refs, event.Ref{Role: event.Peer, Key: event.ServiceKey(g.namespace, to)})

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/yairfalse/tapio/observers"
 	source "github.com/yairfalse/tapio/observers/cluster"
@@ -21,8 +22,9 @@ import (
 
 type observer struct {
 	*source.Loop
-	src  source.Source
-	told source.Told
+	src      source.Source
+	told     source.Told
+	mentions map[types.UID][]topology.Mention // of living pods; a spec stays what it was made with
 }
 
 // Open makes the observer. It needs the lists of Services and pods.
@@ -31,7 +33,7 @@ func Open(src source.Source) (observers.Observer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &observer{Loop: loop, src: src}, nil
+	return &observer{Loop: loop, src: src, mentions: map[types.UID][]topology.Mention{}}, nil
 }
 
 // Run implements observers.Observer.
@@ -74,12 +76,37 @@ func (o *observer) look(emit func(event.Event)) error {
 	for _, sel := range topology.Select(svcs, v.pods, nil) {
 		v.selections[sel.Key()] = sel
 	}
+	o.forget(v)
 	o.told.Begin()
 	o.lookGateways(v, emit)
 	o.lookIngresses(v, emit)
 	o.lookPolicies(v, emit)
 	o.told.End(routes.Over, o.src.Now(), emit)
 	return nil
+}
+
+// named lists the Services that a pod's configuration names.
+func (o *observer) named(v *view, p *corev1.Pod) []topology.Named {
+	uid := source.UID(p)
+	m, ok := o.mentions[uid]
+	if !ok {
+		m = topology.Mentions(&p.Spec)
+		o.mentions[uid] = m
+	}
+	return v.index.Named(p.Namespace, m)
+}
+
+// forget drops what is kept of pods that are gone.
+func (o *observer) forget(v *view) {
+	living := map[types.UID]bool{}
+	for _, p := range v.pods {
+		living[source.UID(p)] = true
+	}
+	for uid := range o.mentions {
+		if !living[uid] {
+			delete(o.mentions, uid)
+		}
+	}
 }
 
 func (o *observer) tell(id string, e event.Event, emit func(event.Event)) {

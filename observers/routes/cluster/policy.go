@@ -12,7 +12,6 @@ import (
 
 	source "github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/cluster/ports"
-	"github.com/yairfalse/tapio/observers/cluster/topology"
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/routes"
 )
@@ -47,7 +46,7 @@ func (o *observer) lookPolicies(v *view, emit func(event.Event)) {
 	allowed := map[event.Key]int64{}
 	for _, p := range v.pods {
 		egress := selecting(all, p, networkingv1.PolicyTypeEgress)
-		for _, n := range v.index.Named(p.Namespace, topology.Mentions(&p.Spec)) {
+		for _, n := range o.named(v, p) {
 			sel, ok := v.selections[n.Service]
 			if !ok || len(sel.Pods) == 0 || v.owner[sel.Pods[0]] == v.owner[p] {
 				continue
@@ -97,7 +96,7 @@ func (o *observer) tellEgress(v *view, p *corev1.Pod, ps []*networkingv1.Network
 }
 
 func (o *observer) tellDNS(v *view, p *corev1.Pod, ps []*networkingv1.NetworkPolicy, emit func(event.Event)) {
-	if len(v.index.Named(p.Namespace, topology.Mentions(&p.Spec))) == 0 {
+	if len(o.named(v, p)) == 0 {
 		return // it seems to need no name
 	}
 	e := o.denial(routes.DNS, event.PodKey(string(source.UID(p))), ps, p)

@@ -11,12 +11,16 @@ import (
 	"github.com/yairfalse/tapio/observers/services"
 )
 
+// maxClaims bounds the claims of a pod that are set against each other.
+const maxClaims = 512
+
 // lookConflicts tells of two containers of a pod that claim the same port.
 func (o *observer) lookConflicts(p *corev1.Pod, emit func(event.Event)) {
 	if len(p.Spec.Containers)+len(p.Spec.InitContainers) < 2 {
 		return
 	}
 	list := ports.OfPod(&p.Spec)
+	list = list[:min(len(list), maxClaims)]
 	told := map[string]bool{}
 	for i, a := range list {
 		for _, b := range list[i+1:] {
