@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/yairfalse/tapio/observers"
@@ -57,7 +58,7 @@ func (o *observer) look(emit func(event.Event)) error {
 		return fmt.Errorf("objects cannot be read: %w", err)
 	}
 	v := &view{services: svcs, index: topology.NewServices(svcs), owner: map[*corev1.Pod]event.Key{}}
-	odd, trouble := false, false
+	odd, ask := false, false
 	for _, p := range pods {
 		if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
 			continue
@@ -67,12 +68,12 @@ func (o *observer) look(emit func(event.Event)) error {
 			v.owner[p] = key
 		}
 		odd = odd || problemOf(p) != "" || len(p.Spec.HostAliases) > 0
-		trouble = trouble || o.src.Scope.Has(p) && troubled(p)
+		ask = ask || o.src.Scope.Has(p) && (troubled(p) || len(v.index.Named(p.Namespace, topology.Mentions(&p.Spec))) > 0)
 	}
 	slices.SortFunc(v.pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
 	o.told.Begin()
-	if odd || trouble {
-		o.lookServer(v, trouble, emit)
+	if odd || ask {
+		o.lookServer(v, ask, emit)
 	}
 	for _, p := range v.pods {
 		if source.Plausible(string(source.UID(p))) {
@@ -93,9 +94,9 @@ func troubled(p *corev1.Pod) bool {
 // usual one first: other servers keep it for the sake of clients.
 var serverNames = []string{"kube-dns", "coredns", "rke2-coredns-rke2-coredns"}
 
-// lookServer finds the cluster's DNS and, when somebody is in trouble, what is
-// behind it.
-func (o *observer) lookServer(v *view, trouble bool, emit func(event.Event)) {
+// lookServer finds the cluster's DNS and, when somebody asks it, what is behind
+// it.
+func (o *observer) lookServer(v *view, ask bool, emit func(event.Event)) {
 	sys := o.src.System()
 	o.Want(sys, source.Services)
 	if sys.Known(source.Services) != nil {
@@ -107,29 +108,58 @@ func (o *observer) lookServer(v *view, trouble bool, emit func(event.Event)) {
 			break
 		}
 	}
-	if v.server == nil || !trouble {
+	if v.server == nil || !ask || len(v.server.Spec.Selector) == 0 {
+		return // nobody asks it, or it is served from elsewhere
+	}
+	o.Want(sys, source.EndpointSlices)
+	all, ready, since, known := backends(sys, v.server)
+	if !known {
 		return
 	}
-	o.Want(sys, source.Pods, source.EndpointSlices)
-	if sys.Known(source.Pods) != nil {
-		return
-	}
-	pods, err := sys.Pods.Pods("kube-system").List(labels.Everything())
-	if err != nil {
-		return
-	}
-	sel := topology.Select([]*corev1.Service{v.server}, pods, nil)[0]
-	if len(v.server.Spec.Selector) == 0 {
-		return // served from elsewhere
-	}
-	e := event.Event{Kind: resolver.Server, At: serverSince(sel, o.src.Now()), Refs: []event.Ref{{Role: event.Subject, Key: sel.Key()}}}
-	resolver.Ready.Set(&e, int64(sel.Ready))
-	resolver.Pods.Set(&e, int64(len(sel.Pods)))
+	e := event.Event{Kind: resolver.Server, At: since, Refs: []event.Ref{{Role: event.Subject, Key: event.ServiceKey(v.server.Namespace, v.server.Name)}}}
+	resolver.Ready.Set(&e, ready)
+	resolver.Pods.Set(&e, all)
 	o.told.Tell("server", e, o.src.Now(), emit)
 }
 
+// backends counts what is behind the cluster's DNS: its EndpointSlices, or where
+// these are not known its pods, as far as they are; since is the last change
+// that they tell.
+func backends(sys source.Source, svc *corev1.Service) (all, ready int64, since time.Time, known bool) {
+	if sys.Known(source.EndpointSlices) == nil {
+		list, err := sys.EndpointSlices.EndpointSlices(svc.Namespace).List(labels.Everything())
+		seen := map[string]bool{}
+		for _, s := range list {
+			if s.Labels[discoveryv1.LabelServiceName] != svc.Name {
+				continue
+			}
+			known = err == nil // a Service without pods has an empty slice
+			for _, ep := range s.Endpoints {
+				id := strings.Join(ep.Addresses, ",")
+				if ep.TargetRef != nil {
+					id = ep.TargetRef.Name // one of each family of addresses
+				}
+				if seen[id] {
+					continue
+				}
+				seen[id] = true
+				all++
+				if ep.Conditions.Ready == nil || *ep.Conditions.Ready {
+					ready++
+				}
+			}
+		}
+	}
+	if known || sys.Known(source.Pods) != nil {
+		return all, ready, time.Time{}, known
+	}
+	pods, err := sys.Pods.Pods(svc.Namespace).List(labels.Everything())
+	sel := topology.Select([]*corev1.Service{svc}, pods, nil)[0]
+	return int64(len(sel.Pods)), int64(sel.Ready), serverSince(sel), err == nil && len(sel.Pods) > 0
+}
+
 // serverSince is when the last change of readiness behind the DNS was.
-func serverSince(sel topology.Selection, now time.Time) time.Time {
+func serverSince(sel topology.Selection) time.Time {
 	var t time.Time
 	for _, p := range sel.Pods {
 		for _, c := range p.Status.Conditions {
@@ -137,9 +167,6 @@ func serverSince(sel topology.Selection, now time.Time) time.Time {
 				t = c.LastTransitionTime.Time
 			}
 		}
-	}
-	if t.IsZero() {
-		return now
 	}
 	return t
 }

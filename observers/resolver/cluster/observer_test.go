@@ -9,6 +9,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -61,6 +62,16 @@ func coreDNS(ready bool) *corev1.Pod {
 	return p
 }
 
+func slice(ready bool) *discoveryv1.EndpointSlice {
+	return &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "s", Labels: map[string]string{discoveryv1.LabelServiceName: "kube-dns"}},
+		Endpoints: []discoveryv1.Endpoint{
+			{Addresses: []string{"10.1.0.1"}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "coredns-0"}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}},
+			{Addresses: []string{"fd00::1"}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: "coredns-0"}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}},
+		},
+	}
+}
+
 func unready(p *corev1.Pod) { p.Status.ContainerStatuses[0].Ready = false }
 
 func brief(t *testing.T, objs ...runtime.Object) string {
@@ -83,11 +94,14 @@ func brief(t *testing.T, objs ...runtime.Object) string {
 
 func TestFacts(t *testing.T) {
 	api, dns := service("shop", "api", "10.96.1.1"), service("kube-system", "kube-dns", "10.96.0.10")
+	empty := slice(true)
+	empty.Endpoints = nil
 	tests := []struct {
 		name string
 		objs []runtime.Object
 		want string
 	}{
+		{"slices of others alone tell nothing", []runtime.Object{api, dns, &discoveryv1.EndpointSliceList{}, pod("web", true, nil)}, ""},
 		{"as usual", []runtime.Object{api, dns, pod("web", true, nil)}, ""},
 		{
 			"a foreign server", []runtime.Object{api, dns, pod("web", true, none("8.8.8.8")), pod("a", true, nil), pod("b", true, none("8.8.8.8")), pod("c", false, nil)},
@@ -116,6 +130,9 @@ func TestFacts(t *testing.T) {
 			"u-web address=1.2.3.4 named=1 policy=ClusterFirst problem=alias right=10.96.1.1",
 		},
 		{"the server is down", []runtime.Object{api, dns, coreDNS(false), pod("web", true, unready)}, "kube-system/kube-dns pods=1 ready=0"},
+		{"a slice tells of two addresses of one pod", []runtime.Object{api, dns, slice(true), slice(true), pod("web", true, nil)}, "kube-system/kube-dns pods=1 ready=1"},
+		{"a slice without endpoints", []runtime.Object{api, dns, empty, pod("web", true, nil)}, "kube-system/kube-dns pods=0 ready=0"},
+		{"nobody asks", []runtime.Object{api, dns, slice(true), pod("web", false, nil)}, ""},
 		{"the server is well", []runtime.Object{api, dns, coreDNS(true), pod("web", true, unready)}, "kube-system/kube-dns pods=1 ready=1"},
 	}
 	for _, tt := range tests {
