@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/yairfalse/tapio/correlate/facts"
-	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/services"
 )
@@ -143,30 +142,6 @@ func TestNetwork(t *testing.T) {
 				s.Service("shop", "redis", redis)
 				s.ReadyPods("redis", 1, redis)
 				s.Complains(api, 20, 38, 9, logs.Refused, "shop", "redis")
-			},
-		},
-		{
-			name: "two containers at one port", target: api, cause: "network/port-conflict", state: "intermittent",
-			set: func(s *facts.Set) {
-				s.Pod(api, 0, facts.State{State: lifecycle.Waiting, Reason: "CrashLoopBackOff", Restarts: 3})
-				s.Ended(api, -90, 10, "Error", 1, "")
-				s.PortConflict(api, true)
-			},
-			says: []string{"containers app (containerPort) and proxy (env PROXY statusPort) both claim port 8080/TCP"},
-		},
-		{
-			name: "a port declared twice in a pod that is well", target: api, cause: "", not: []string{"network/port-conflict"},
-			set: func(s *facts.Set) {
-				calling(s)
-				s.PortConflict(api, false)
-			},
-		},
-		{
-			name: "a port declared twice and an OOM kill", target: api, cause: "memory/limit-oom", not: []string{"network/port-conflict"},
-			set: func(s *facts.Set) {
-				s.Pod(api, 0, running(20, 2))
-				s.Ended(api, -10, 18, "OOMKilled", 137, "")
-				s.PortConflict(api, true)
 			},
 		},
 	}

@@ -83,12 +83,3 @@ func NoLocal(f window.Fact) finding.Evidence {
 		services.Policy.Or(e, ""), words.Count(nodes, "node"), words.Count(services.ReadyBehind.Or(e, 0), "ready pod"))
 	return ofServices(f, claim)
 }
-
-// Conflict says that two containers of a pod claim one port.
-func Conflict(f window.Fact) finding.Evidence {
-	e := f.Event
-	other, _ := f.Ref(event.Peer)
-	claim := fmt.Sprintf("containers %s (%s) and %s (%s) both claim port %d/%s", f.Subject().Leaf(), services.Mine.Or(e, ""),
-		other.Leaf(), services.Theirs.Or(e, ""), services.Port.Or(e, 0), services.Protocol.Or(e, "TCP"))
-	return ofServices(f, claim)
-}

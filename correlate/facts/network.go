@@ -93,19 +93,6 @@ func (s *Set) NoLocal(name string, p Pod, x Fault) {
 	s.add(observers.Cluster, e)
 }
 
-// PortConflict adds that the pod's container and its proxy claim port 8080.
-func (s *Set) PortConflict(p Pod, configured bool) {
-	e := event.Event{Kind: services.Conflict, At: At(-600), Refs: []event.Ref{
-		{Role: event.Subject, Key: p.App()}, {Role: event.Owner, Key: p.Key()}, {Role: event.Peer, Key: event.ContainerKey(p.UID, "proxy")},
-	}}
-	services.Port.Set(&e, 8080)
-	services.Protocol.Set(&e, "TCP")
-	services.Mine.Set(&e, "containerPort")
-	services.Theirs.Set(&e, "env PROXY statusPort")
-	services.Configured.Set(&e, configured)
-	s.add(observers.Cluster, e)
-}
-
 // FaultOver ends the newest fact of the kind about the Service.
 func (s *Set) FaultOver(kind event.Kind, name string) {
 	for _, f := range s.List {

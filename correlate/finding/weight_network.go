@@ -17,11 +17,6 @@ const (
 	SelectsStrangers Weight = "selects-strangers"
 	StrangersOwn     Weight = "strangers-own-service"
 	NoLocalBackend   Weight = "no-local-backend"
-	PortClaimedTwice Weight = "port-claimed-twice"
-	PortDeclared2    Weight = "port-declared-twice"
-	ClaimantCrashes  Weight = "claimant-crashes"
-	ClaimantUnready  Weight = "claimant-unready"
-	OtherIsWell      Weight = "other-claimant-well"
 	RefusedByLog     Weight = "refused-by-log"
 	ReadyBehind      Weight = "ready-behind"
 	RouteBreaks      Weight = "route-breaks-pattern"
@@ -53,11 +48,6 @@ var networkWeights = map[Weight]Entry{
 	SelectsStrangers: {2.5, "ready pods that do not listen on the target port are among the endpoints"},
 	StrangersOwn:     {1.0, "these pods have a Service of their own: they are not meant by this one"},
 	NoLocalBackend:   {4.0, "kube-proxy drops what may not leave a node without endpoint"},
-	PortClaimedTwice: {2.5, "containers of a pod share one network; a second listener on a port is refused"},
-	PortDeclared2:    {1.5, "both declare the port; declarations alone bind nothing"},
-	ClaimantCrashes:  {1.5, "one of the two ends by itself again and again, as a program does that cannot bind"},
-	ClaimantUnready:  {0.5, "one of the two is not ready, which fits and has many other causes"},
-	OtherIsWell:      {0.5, "the other of the two runs undisturbed: it was first"},
 	RefusedByLog:     {1.5, "a log line tells that nothing accepted; which end is at fault it does not tell"},
 	ReadyBehind:      {1.0, "Kubernetes takes the pods behind it for ready, so that nothing else of the API explains a refusal"},
 	RouteBreaks:      {3.0, "the route's name and path tell one Service and it leads to another, while its siblings lead where they tell"},

@@ -15,7 +15,6 @@ const (
 	BadPort   event.Kind = "services.bad_port"
 	Foreign   event.Kind = "services.foreign"
 	NoLocal   event.Kind = "services.no_local"
-	Conflict  event.Kind = "services.port_conflict"
 )
 
 // Fields of Selects: a Service and the pods behind it, one event a Service.
@@ -86,15 +85,6 @@ var (
 // Peer a pod that names the Service there. ReadyBehind and Callers as above.
 var Policy = event.Field[string]{Name: "policy", Doc: "internalTrafficPolicy or externalTrafficPolicy"}
 
-// Fields of Conflict: two containers of one pod claim the same port. Subject is
-// the container that is worse off, Peer the other one, Owner the pod. Port and
-// Protocol as above.
-var (
-	Mine       = event.Field[string]{Name: "mine", Doc: "where the subject claims the port"}
-	Theirs     = event.Field[string]{Name: "theirs", Doc: "where the other claims it"}
-	Configured = event.Field[bool]{Name: "configured", Doc: "at least one of the claims is a setting, not a mere declaration"}
-)
-
 // Spec declares the observer.
 var Spec = observers.Spec{
 	Name: "services",
@@ -107,7 +97,6 @@ var Spec = observers.Spec{
 		{Kind: BadPort, Meaning: "a port of a Service leads where its pods do not listen", Fields: event.Fields(Port, Target, Protocol, Problem, Wanted, WantedN, WantedFrom, Speaks, Callers, ReadyBehind, Over)},
 		{Kind: Foreign, Meaning: "a Service selects pods that do not serve what its others do", Fields: event.Fields(Port, Target, Strangers, Natives, OwnService, Over)},
 		{Kind: NoLocal, Meaning: "a Service whose traffic stays on the node has no ready pod on nodes that use it", Fields: event.Fields(Policy, Callers, ReadyBehind, Over)},
-		{Kind: Conflict, Meaning: "two containers of one pod claim the same port", Fields: event.Fields(Port, Protocol, Mine, Theirs, Configured, Over)},
 	},
 	Needs: []observers.Need{
 		{Type: observers.Verb, Name: "list services"},

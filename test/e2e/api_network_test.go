@@ -70,11 +70,6 @@ func TestAPINetwork(t *testing.T) {
 			says:  []string{"about 50 of 100 calls go astray"},
 		},
 		{
-			name: "two containers at one port", cause: "network/port-conflict", entity: story.Entity{Kind: "Pod", Name: "web", Container: "second"},
-			manifest: podOf("web", "", container("first", "", "serve", "--port=8080"),
-				container("second", `command: [/bin/sh, -c, "sleep 3; exec /workload serve --port=8080"], ports: [{containerPort: 8080}]`)),
-		},
-		{
 			name: "nobody listens behind ready pods", cause: "network/refused", entity: service("front"), target: []string{"pod/caller"},
 			manifest: podOf("front", "", container("app", "", "pause")) + svc("front", "{app: front}", port, "") + caller("front"),
 			not:      []string{"network/target-port", "network/no-endpoints", "network/selector-mismatch"},

@@ -9,7 +9,6 @@ import (
 
 // The causes.
 const (
-	PortConflict     finding.Cause = "network/port-conflict"
 	Refused          finding.Cause = "network/refused"
 	TargetPort       finding.Cause = "network/target-port"
 	NoEndpoints      finding.Cause = "network/no-endpoints"
@@ -24,11 +23,6 @@ const (
 // Rules lists the family's causes.
 func Rules() []rule.Rule {
 	return []rule.Rule{
-		{
-			Cause: PortConflict, Eval: evalConflict,
-			Doc:    "Two containers of one pod claim the same port, by declaration, environment or arguments, and one of them ends or is not ready.",
-			Rivals: []finding.Cause{"exit/panic-or-usage", "probe/readiness-port"},
-		},
 		{
 			Cause: Refused, Eval: evalRefused,
 			Doc:    "Callers are refused although Kubernetes takes the pods behind the Service for ready: nothing listens where the Service leads.",

@@ -38,11 +38,6 @@ func (o *observer) lookFaults(selections []topology.Selection, pods []*corev1.Po
 		o.lookForeign(s, sel, emit)
 		o.lookLocal(s, sel, emit)
 	}
-	for _, ns := range s.living {
-		for _, p := range ns {
-			o.lookConflicts(p, emit)
-		}
-	}
 	o.faults.End(services.Over, o.src.Now(), emit)
 }
 

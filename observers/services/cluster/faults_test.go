@@ -72,9 +72,6 @@ func TestFaults(t *testing.T) {
 	udp.Spec.Ports[0].Protocol = corev1.ProtocolUDP
 	probed := serving("api-0", "api", nil, tcp(9090))
 	probed.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: n(8080)}}}
-	two := serving("api-0", "api", nil, tcp(8080))
-	two.Spec.Containers = append(two.Spec.Containers, corev1.Container{Name: "proxy", Env: []corev1.EnvVar{{Name: "CONFIG", Value: `{"statusPort":8080}`}}})
-	two.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "main", Ready: false, RestartCount: 3}, {Name: "proxy", Ready: true}}
 	silent := serving("api-0", "api", nil, tcp(15090))
 	silent.Spec.Containers = append(silent.Spec.Containers, corev1.Container{Name: "app"})
 	local := to("api", map[string]string{"app": "api"}, n(8080))
@@ -150,10 +147,6 @@ func TestFaults(t *testing.T) {
 		{
 			"no pod on the caller's node", []runtime.Object{local, serving("api-0", "api", nil, tcp(8080)), away},
 			"no_local shop/api of StatefulSet/shop/api: callers=1 policy=internalTrafficPolicy ready_behind=1",
-		},
-		{
-			"two containers at one port", []runtime.Object{two},
-			"port_conflict u-api-0/main of u-api-0: configured=true mine=containerPort port=8080 protocol=TCP theirs=env CONFIG statusPort",
 		},
 	}
 	for _, tt := range tests {
