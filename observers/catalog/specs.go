@@ -11,6 +11,8 @@ import (
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
 	"github.com/yairfalse/tapio/observers/past"
+	"github.com/yairfalse/tapio/observers/resolver"
+	"github.com/yairfalse/tapio/observers/routes"
 	"github.com/yairfalse/tapio/observers/runtime"
 	"github.com/yairfalse/tapio/observers/scheduling"
 	"github.com/yairfalse/tapio/observers/services"
@@ -26,6 +28,8 @@ var Specs = []observers.Spec{
 	logs.Spec,
 	memory.Spec,
 	past.Spec,
+	resolver.Spec,
+	routes.Spec,
 	runtime.Spec,
 	scheduling.Spec,
 	services.Spec,

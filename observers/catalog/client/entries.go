@@ -15,6 +15,10 @@ import (
 	lifecyclecluster "github.com/yairfalse/tapio/observers/lifecycle/cluster"
 	"github.com/yairfalse/tapio/observers/logs"
 	logscluster "github.com/yairfalse/tapio/observers/logs/cluster"
+	"github.com/yairfalse/tapio/observers/resolver"
+	resolvercluster "github.com/yairfalse/tapio/observers/resolver/cluster"
+	"github.com/yairfalse/tapio/observers/routes"
+	routescluster "github.com/yairfalse/tapio/observers/routes/cluster"
 	"github.com/yairfalse/tapio/observers/scheduling"
 	schedulingcluster "github.com/yairfalse/tapio/observers/scheduling/cluster"
 	"github.com/yairfalse/tapio/observers/services"
@@ -31,6 +35,8 @@ var Entries = []Entry{
 	{Spec: image.Spec, Open: imagecluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
+	{Spec: resolver.Spec, Open: resolvercluster.Open},
+	{Spec: routes.Spec, Open: routescluster.Open},
 	{Spec: scheduling.Spec, Open: schedulingcluster.Open},
 	{Spec: services.Spec, Open: servicescluster.Open},
 }
