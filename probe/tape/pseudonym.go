@@ -37,7 +37,7 @@ const (
 var wordList string
 
 // public names are the same in every cluster and stay.
-var public = []string{"default", "kube-system", "kube-public", "kube-node-lease", "kubernetes", "localhost", "svc", "cluster", "local", "runc", "crun", "pause"}
+var public = []string{"default", "kube-system", "kube-public", "kube-node-lease", "kubernetes", "localhost", "svc", "cluster", "local", "runc", "crun", "containerd-shim", "kubelet", "sh", "bash", "dash", "ash", "busybox", "pause"}
 
 // redactor first collects names (found maps them to ""), then, once ranked,
 // replaces them.

@@ -31,12 +31,12 @@ func Redact(t *Tape, key []byte) (copied *Tape, names map[string]string) {
 // stay. Whatever is in none of these maps is free text.
 var plain = map[string]bool{
 	"phase": true, "reason": true, "state": true, "container_role": true, "type": true, "what": true, "origin": true,
-	"constraint": true, "component": true,
+	"constraint": true, "component": true, "result": true, "disposition": true, "sender": true, "fault": true, "address": true,
 }
 
 // named gives the class of what other string fields hold.
 var named = map[string]class{
-	"namespace": word, "name": word, "victim_comm": process, "trigger_comm": process, "image": image, "container_id": runtimeID,
+	"namespace": word, "name": word, "victim_comm": process, "trigger_comm": process, "target_comm": process, "sender_comm": process, "comm": process, "image": image, "container_id": runtimeID,
 }
 
 func (r *redactor) tape(t *Tape) *Tape {

@@ -84,7 +84,7 @@ func endOfVictim(w *window.Window, c event.Key, kill window.Fact) (finding.Evide
 func livesOn(w *window.Window, c event.Key, last death) []finding.Link {
 	f, ok := w.Last(lifecycle.Container, c)
 	run, runs := running(w, c)
-	if !ok || !runs || !outlived(w, c, last) {
+	if !ok || !runs || fateOf(w, c, last) != livedOn {
 		return nil
 	}
 	e := claims.State(f)
@@ -92,18 +92,41 @@ func livesOn(w *window.Window, c event.Key, last death) []finding.Link {
 	return []finding.Link{{From: c, To: c, Mechanism: finding.Fails, At: w.To, Trust: finding.API, Sentence: e.Claim, Evidence: []finding.Evidence{e}}}
 }
 
-// settle is how long the API may take to tell of an end.
-const settle = 10 * time.Second
+// settle is how long the API may take to tell of an end, and soon how long the
+// kernel's own observers may be apart.
+const (
+	settle = 10 * time.Second
+	soon   = 2 * time.Second
+)
 
-// outlived tells whether the container's first process survived the kill: the
-// instance that runs now was started before it, a start of the API being a
-// whole second, cut.
-func outlived(w *window.Window, c event.Key, d death) bool {
-	if d.kill == nil || d.end != nil || ofMain(*d.kill) || mainEnded(w, c, d) {
-		return false
+// fate is what became of a container at the death of one of its processes.
+type fate int
+
+const (
+	ended    fate = iota // with its first process
+	livedOn              // another process died
+	notKnown             // nobody has told yet whether it was the first
+)
+
+// fateOf: the first process has number 1 inside, or the kernel saw it end, or
+// the API tells of an end; it lived on if another process died, or if the
+// instance that runs now was started before the kill, a start of the API being
+// a whole second, cut.
+func fateOf(w *window.Window, c event.Key, d death) fate {
+	run, runs := running(w, c)
+	switch age := w.To.Sub(d.at); {
+	case d.kill == nil || d.end != nil || ofMain(*d.kill) || mainEnded(w, c, d):
+		return ended
+	case d.ofChild() && age > soon:
+		return livedOn
+	case d.ofChild():
+		return notKnown
+	case !runs || !w.To.Add(-run).Before(d.kill.At.Add(-oneDeath)):
+		return ended
+	case age > settle:
+		return livedOn
 	}
-	run, ok := running(w, c)
-	return ok && w.To.Sub(d.kill.At) > settle && w.To.Add(-run).Before(d.kill.At.Add(-oneDeath))
+	return notKnown
 }
 
 // mainEnded tells whether the kernel saw the container's first process end with

@@ -45,7 +45,7 @@ func ownDeaths(w *window.Window, c event.Key) []death {
 	var out []death
 	for _, d := range deathsOf(w, c) {
 		own, known := d.byOwnLimit()
-		if known && !own || !known && w.Graph.Limit(c) == 0 || lived(w, c, d) {
+		if known && !own || !known && w.Graph.Limit(c) == 0 || fateOf(w, c, d) != ended {
 			continue
 		}
 		out = append(out, d)
@@ -58,13 +58,8 @@ func ownDeaths(w *window.Window, c event.Key) []death {
 func childDeaths(w *window.Window, c event.Key) []death {
 	return slices.DeleteFunc(deathsOf(w, c), func(d death) bool {
 		own, _ := d.byOwnLimit()
-		return !own || !lived(w, c, d)
+		return !own || fateOf(w, c, d) != livedOn
 	})
-}
-
-// lived tells whether the container lived on after the death.
-func lived(w *window.Window, c event.Key, d death) bool {
-	return d.ofChild() && !mainEnded(w, c, d) || outlived(w, c, d)
 }
 
 func since(from time.Time, deaths []death) []death {
