@@ -22,6 +22,22 @@ func TestMemory(t *testing.T) {
 			says: []string{"and the container lives on, at 13:58:20 UTC"}, not: []string{"memory/limit-oom", "memory/limit-too-small"}, out: []string{"memory/limit-oom", "memory/node-oom"},
 		},
 		{
+			name: "a child that died as soon as the only instance was started", target: redis, cause: "memory/child-oom",
+			set: func(s *facts.Set) {
+				s.Pod(redis, 40, running(-100, 0))
+				s.Kill(redis, -99.8, facts.Kill{PID: 8, NSPID: facts.None, Usage: 64 * mi, Limit: 64 * mi, Log: true})
+			},
+			not: []string{"memory/limit-oom"},
+		},
+		{
+			name: "killed as another instance was started", target: redis, cause: "memory/limit-oom",
+			set: func(s *facts.Set) {
+				s.Pod(redis, 40, running(-100, 1))
+				s.Kill(redis, -99.8, facts.Kill{PID: 8, NSPID: facts.None, Usage: 64 * mi, Limit: 64 * mi, Log: true, Life: time.Hour})
+			},
+			not: []string{"memory/child-oom"},
+		},
+		{
 			name: "killed a moment ago, the API has not told: nobody knows yet", target: redis, cause: "",
 			set: func(s *facts.Set) {
 				s.Pod(redis, 35, running(-500, 0))

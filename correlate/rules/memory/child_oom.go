@@ -110,8 +110,8 @@ const (
 
 // fateOf: the first process has number 1 inside, or the kernel saw it end, or
 // the API tells of an end; it lived on if another process died, or if the
-// instance that runs now was started before the kill, a start of the API being
-// a whole second, cut.
+// instance that runs now is the only one there was or was started before the
+// kill, a start of the API being a whole second, cut.
 func fateOf(w *window.Window, c event.Key, d death) fate {
 	run, runs := running(w, c)
 	switch age := w.To.Sub(d.at); {
@@ -121,12 +121,17 @@ func fateOf(w *window.Window, c event.Key, d death) fate {
 		return livedOn
 	case d.ofChild():
 		return notKnown
-	case !runs || !w.To.Add(-run).Before(d.kill.At.Add(-oneDeath)):
+	case !runs || restarted(w, c) && !w.To.Add(-run).Before(d.kill.At.Add(-oneDeath)):
 		return ended
 	case age > settle:
 		return livedOn
 	}
 	return notKnown
+}
+
+func restarted(w *window.Window, c event.Key) bool {
+	f, ok := w.Last(lifecycle.Container, c)
+	return !ok || lifecycle.Restarts.Or(f.Event, 0) > 0
 }
 
 // mainEnded tells whether the kernel saw the container's first process end with
