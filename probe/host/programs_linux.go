@@ -65,10 +65,11 @@ func (h *Host) Attach(spec *ebpf.CollectionSpec, needs map[string]observers.Need
 			return nil, nil, err
 		}
 	}
-	p = &Programs{}
+	made := &Programs{}
+	p = made
 	defer func() {
 		if err != nil {
-			p.Close()
+			made.Close()
 		}
 	}()
 	if refused, err = p.load(spec, needs); err != nil {

@@ -27,6 +27,7 @@ type observer struct {
 	seeded   time.Time
 
 	events atomic.Uint64
+	lost   atomic.Uint64 // beyond the budget
 }
 
 // Open loads and attaches the kernel programs, so that no end escapes between
@@ -57,7 +58,7 @@ func (o *observer) Gaps() []*observers.Unsupported { return o.gaps }
 // Stats may be called at any time.
 func (o *observer) Stats() observers.Stats {
 	c := o.programs.Cost()
-	return observers.Stats{Events: o.events.Load(), Lost: c.Lost, CPU: c.CPU, Bytes: c.Bytes}
+	return observers.Stats{Events: o.events.Load(), Lost: o.lost.Load() + c.Lost, CPU: c.CPU, Bytes: c.Bytes}
 }
 
 // seedEvery is how often the containers that run are looked through.
@@ -66,7 +67,12 @@ const seedEvery = 10 * time.Second
 // Run emits what is started and what ends.
 func (o *observer) Run(ctx context.Context, emit func(event.Event)) error {
 	defer o.programs.Close()
+	budget := host.Budget{PerSecond: runtime.Spec.Budget.EventsPerSecond}
 	send := func(ev event.Event) {
+		if !budget.Pass(time.Now()) {
+			o.lost.Add(1)
+			return
+		}
 		o.events.Add(1)
 		emit(ev)
 	}

@@ -34,6 +34,7 @@ type observer struct {
 	held     []bpfSent // kills by the kernel, oldest first
 
 	events atomic.Uint64
+	lost   atomic.Uint64 // beyond the budget
 }
 
 // Open loads and attaches the kernel programs, so that no signal escapes
@@ -74,14 +75,19 @@ func (o *observer) Gaps() []*observers.Unsupported { return o.gaps }
 // Stats may be called at any time.
 func (o *observer) Stats() observers.Stats {
 	c := o.programs.Cost()
-	return observers.Stats{Events: o.events.Load(), Lost: c.Lost, CPU: c.CPU, Bytes: c.Bytes}
+	return observers.Stats{Events: o.events.Load(), Lost: o.lost.Load() + c.Lost, CPU: c.CPU, Bytes: c.Bytes}
 }
 
 // Run tells the faults that the kernel log remembers and then the signals as
 // they are sent.
 func (o *observer) Run(ctx context.Context, emit func(event.Event)) error {
 	defer o.programs.Close()
+	budget := host.Budget{PerSecond: signals.Spec.Budget.EventsPerSecond}
 	send := func(ev event.Event) {
+		if !budget.Pass(time.Now()) {
+			o.lost.Add(1)
+			return
+		}
 		o.events.Add(1)
 		emit(ev)
 	}
