@@ -22,6 +22,9 @@ type Input struct {
 	// "" stands for all.
 	Empty []Listed
 	Logs  Logs
+	// Own tells that the pods are those of some namespaces: what else fills the
+	// nodes is unknown.
+	Own bool
 	// Now is the time the objects are looked at; zero means Newest.
 	Now time.Time
 }
@@ -49,9 +52,11 @@ func FromInput(in Input) Source {
 	}
 	src := newSource("", in.Logs, func() time.Time { return now })
 	src.static = true
-	src.holdsAllPods()
-	src.holdsAllLeases()
 	src.lists = newLists()
+	if src.lists.own = in.Own; !in.Own {
+		src.holdsAllPods()
+	}
+	src.holdsAllLeases()
 	for _, l := range in.Empty {
 		src.lists.add(l.Resource, l.Namespace, true)
 	}

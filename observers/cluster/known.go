@@ -13,6 +13,7 @@ type lists struct {
 	whole map[Listed]bool // a list that is complete as far as can be told
 	part  map[Resource]bool
 	some  map[Resource]bool
+	own   bool // the pods are those of some namespaces, not of the whole cluster
 }
 
 func newLists() *lists {
@@ -26,8 +27,11 @@ func (l *lists) add(r Resource, namespace string, whole bool) {
 	} else {
 		l.part[r] = true
 	}
-	if r == Pods {
+	if r == Pods && !l.own {
 		l.add(AllPods, namespace, whole)
+	}
+	if r == NodeLeases && namespace != corev1.NamespaceNodeLease {
+		l.add(SystemLeases, namespace, whole)
 	}
 }
 
@@ -48,6 +52,8 @@ func (l *lists) why(r Resource, namespace string) *Unknown {
 	switch {
 	case known, l.part[r] && !named[r]:
 		return nil
+	case r == AllPods && l.own:
+		return &Unknown{Resource: r, Why: "the input holds pods of some namespaces, none of kube-system", Final: true}
 	case l.part[r]:
 		return &Unknown{Resource: r, Why: "the input holds some of them, not their list", Final: true}
 	case l.some[r]:

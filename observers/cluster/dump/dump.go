@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/yairfalse/tapio/observers/cluster"
@@ -55,7 +57,17 @@ func (in *Input) Source(now time.Time) cluster.Source {
 	if now.IsZero() {
 		now = in.Newest
 	}
-	return cluster.FromInput(cluster.Input{Objects: in.whole, Parts: in.parts, Empty: in.empty, Logs: in.logs.open, Now: now})
+	return cluster.FromInput(cluster.Input{
+		Objects: in.whole, Parts: in.parts, Empty: in.empty, Own: !slices.ContainsFunc(in.whole, ofSystem), Logs: in.logs.open, Now: now,
+	})
+}
+
+// ofSystem tells whether an object is a pod of kube-system. Every cluster has
+// some, so that an input without them does not hold the pods of the whole
+// cluster.
+func ofSystem(obj runtime.Object) bool {
+	p, ok := obj.(*corev1.Pod)
+	return ok && p.Namespace == metav1.NamespaceSystem
 }
 
 // String says what was used and what was passed over.

@@ -218,6 +218,46 @@ func TestKnownByNamespace(t *testing.T) {
 	}
 }
 
+// TestPodsOfSomeNamespaces: a dump of one namespace does not tell how full the
+// nodes are.
+func TestPodsOfSomeNamespaces(t *testing.T) {
+	files := map[string]string{"shop/pods.json": podList(podA)}
+	for _, whole := range []bool{false, true} {
+		if whole {
+			files["kube-system/pods.json"] = podList(`{"metadata":{"name":"dns","namespace":"kube-system"}}`)
+		}
+		in, err := Read(write(t, files), later)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := in.Source(time.Time{})
+		for _, s := range []cluster.Source{src, src.In("shop", cluster.Options{}), src.In("", cluster.Options{Node: "n1"})} {
+			if err := s.Known(cluster.AllPods); (err == nil) != whole || s.Known(cluster.Pods) != nil {
+				t.Errorf("with kube-system %t: %v, %v", whole, err, s.Known(cluster.Pods))
+			}
+		}
+	}
+}
+
+// TestLeases: the leases of nodes are not those of the cluster's components.
+func TestLeases(t *testing.T) {
+	list := `{"kind":"LeaseList","apiVersion":"coordination.k8s.io/v1","items":[{"metadata":{"name":"x","namespace":"NS"}}]}`
+	files := map[string]string{"pods.json": podList(podA), "kube-node-lease/leases.json": strings.ReplaceAll(list, "NS", "kube-node-lease")}
+	for _, system := range []bool{false, true} {
+		if system {
+			files["kube-system/leases.json"] = strings.ReplaceAll(list, "NS", "kube-system")
+		}
+		in, err := Read(write(t, files), later)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src := in.Source(time.Time{}).In("shop", cluster.Options{})
+		if err := src.Known(cluster.SystemLeases); (err == nil) != system || src.Known(cluster.NodeLeases) != nil {
+			t.Errorf("with kube-system's %t: %v, %v", system, err, src.Known(cluster.NodeLeases))
+		}
+	}
+}
+
 func TestNewest(t *testing.T) {
 	pod := func(name, created string) string {
 		return `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"` + name + `","creationTimestamp":"` + created + `"}}`
