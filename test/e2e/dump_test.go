@@ -73,7 +73,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: reader, namespace: NAMESPACE}
 rules:
-- {apiGroups: [""], resources: [pods, events, services, configmaps], verbs: [get, list]}
+- {apiGroups: [""], resources: [pods, services], verbs: [get, list]}
 - {apiGroups: [""], resources: [pods/log], verbs: [get]}
 - {apiGroups: [apps], resources: [deployments, replicasets], verbs: [get, list]}
 ---
@@ -84,7 +84,7 @@ roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
 subjects: [{kind: User, name: NAMESPACE-reader, apiGroup: rbac.authorization.k8s.io}]
 `
 
-// TestNamespaceRightsOnly: who may read one namespace gets its story, and is
+// TestNamespaceRightsOnly: who may read a part of one namespace gets its story, and is
 // told in the story what was not read.
 func TestNamespaceRightsOnly(t *testing.T) {
 	t.Parallel()
