@@ -17,6 +17,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/rules/probe"
 	"github.com/yairfalse/tapio/correlate/rules/saturation"
 	"github.com/yairfalse/tapio/correlate/rules/scheduling"
+	"github.com/yairfalse/tapio/correlate/rules/storage"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/symptoms"
 	"github.com/yairfalse/tapio/correlate/window"
@@ -29,6 +30,7 @@ var families = []func() []rule.Rule{
 	image.Rules,
 	config.Rules,
 	scheduling.Rules,
+	storage.Rules,
 	exit.Rules,
 	saturation.Rules,
 	probe.Rules,
@@ -83,7 +85,7 @@ func propose(w *window.Window, s scope, wrong []finding.Symptom) []finding.Hypot
 			}
 		}
 	}
-	return hs
+	return agreed(hs)
 }
 
 // Suspects lists the pods at which the hypotheses point, best first: where a

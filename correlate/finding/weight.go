@@ -29,6 +29,7 @@ var blocks = []map[Weight]Entry{
 	engineWeights,
 	memoryWeights,
 	schedulingWeights,
+	storageWeights,
 	exitWeights,
 	signalWeights,
 	probeWeights,

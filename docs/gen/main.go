@@ -34,7 +34,12 @@ func causes() string {
 	var b strings.Builder
 	b.WriteString(generated + "# Causes\n\nWhat tapio can name as the cause of a failure, and what each must be told from. A code is stable once shipped.\n\n")
 	b.WriteString("| Cause | What it says and what decides | Told from |\n|---|---|---|\n")
+	told := map[finding.Cause]bool{}
 	for _, r := range correlate.Rules() {
+		if told[r.Cause] {
+			continue // of another family's evidence
+		}
+		told[r.Cause] = true
 		var rivals []string
 		for _, c := range r.Rivals {
 			rivals = append(rivals, "`"+string(c)+"`")

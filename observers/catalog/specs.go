@@ -17,6 +17,7 @@ import (
 	"github.com/yairfalse/tapio/observers/scheduling"
 	"github.com/yairfalse/tapio/observers/services"
 	"github.com/yairfalse/tapio/observers/signals"
+	"github.com/yairfalse/tapio/observers/storage"
 )
 
 // Specs declare all observers, by name.
@@ -34,4 +35,5 @@ var Specs = []observers.Spec{
 	scheduling.Spec,
 	services.Spec,
 	signals.Spec,
+	storage.Spec,
 }

@@ -23,6 +23,8 @@ import (
 	schedulingcluster "github.com/yairfalse/tapio/observers/scheduling/cluster"
 	"github.com/yairfalse/tapio/observers/services"
 	servicescluster "github.com/yairfalse/tapio/observers/services/cluster"
+	"github.com/yairfalse/tapio/observers/storage"
+	storagecluster "github.com/yairfalse/tapio/observers/storage/cluster"
 )
 
 // Entry is one observer of a cluster.
@@ -39,4 +41,5 @@ var Entries = []Entry{
 	{Spec: routes.Spec, Open: routescluster.Open},
 	{Spec: scheduling.Spec, Open: schedulingcluster.Open},
 	{Spec: services.Spec, Open: servicescluster.Open},
+	{Spec: storage.Spec, Open: storagecluster.Open},
 }
