@@ -89,7 +89,7 @@ func TestScheduling(t *testing.T) {
 			name: "anti-affinity of the others", target: []string{"deploy/late"},
 			manifest: placed("early", 2, ", sort: a", strings.Replace(apart("shared: yes"), "shared: yes", `shared: "yes"`, 1)+"\n"+indented("topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {sort: a}}}]")),
 			after: func(t *testing.T, ns string) {
-				running(t, ns, "app=early", 2)
+				runningPods(t, ns, "app=early", 2)
 				apply(t, ns, placed("late", 1, `, shared: "yes"`, ""))
 			},
 			cause: "scheduling/pod-anti-affinity", entity: podOf("late"),
@@ -120,7 +120,7 @@ func TestScheduling(t *testing.T) {
 		{
 			name: "a rollout that cannot be placed while the old pods run", manifest: placed("roll", 1, "", ""), target: []string{"deploy/roll"},
 			after: func(t *testing.T, ns string) {
-				running(t, ns, "app=roll", 1)
+				runningPods(t, ns, "app=roll", 1)
 				apply(t, ns, placed("roll", 1, "", indented("nodeSelector: {disk: nowhere}")))
 			},
 			cause: "scheduling/node-selector", entity: podOf("roll"),
@@ -143,8 +143,8 @@ func firstNode(t *testing.T) string {
 	return nodes.Items[0].Name
 }
 
-// running waits until so many pods of the label run.
-func running(t *testing.T, ns, label string, n int) {
+// runningPods waits until so many pods of the label run.
+func runningPods(t *testing.T, ns, label string, n int) {
 	t.Helper()
 	c := client(t)
 	eventually(t, fmt.Sprintf("%d pods of %s run", n, label), func() bool {

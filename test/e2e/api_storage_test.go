@@ -81,7 +81,7 @@ func TestStorage(t *testing.T) {
 		{
 			name: "exclusive", manifest: volume("a", "1Gi", own, "ReadWriteOncePod", "") + claim("1Gi", own, "ReadWriteOncePod", "") + using("first"),
 			after: func(t *testing.T, ns string) {
-				running(t, ns, "app=first", 1)
+				runningPods(t, ns, "app=first", 1)
 				apply(t, ns, using("db"))
 			},
 			cause: "storage/multi-attach", entity: podOf("db"), not: []string{"storage/pv-taken"},
