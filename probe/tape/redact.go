@@ -32,7 +32,6 @@ func Redact(t *Tape, key []byte) (copied *Tape, names map[string]string) {
 var plain = map[string]bool{
 	"phase": true, "reason": true, "state": true, "container_role": true, "type": true, "what": true, "origin": true,
 	"constraint": true, "component": true, "result": true, "disposition": true, "sender": true, "fault": true, "address": true,
-	"constraint": true, "component": true,
 	// scheduling and storage
 	"against": true, "words": true, "by": true, "of": true, "allowed": true, "lifts": true, "told": true,
 	"class_is": true, "trouble": true, "field": true,
@@ -41,7 +40,6 @@ var plain = map[string]bool{
 // named gives the class of what other string fields hold.
 var named = map[string]class{
 	"namespace": word, "name": word, "victim_comm": process, "trigger_comm": process, "target_comm": process, "sender_comm": process, "comm": process, "image": image, "container_id": runtimeID,
-	"namespace": word, "name": word, "victim_comm": process, "trigger_comm": process, "image": image, "container_id": runtimeID,
 	"scheduler": word, "nominated": word, "missing_node": word, "victim": word, "budget": word, "pod": word, "class_name": word, "volume_name": word, "example": word, "volume": word,
 }
 
