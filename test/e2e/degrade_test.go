@@ -216,13 +216,14 @@ func (r *running) Write(p []byte) (int, error) {
 }
 
 // explaining starts a long run against the pod "web" and waits for its probe.
-func explaining(t *testing.T, c kubernetes.Interface, ns, probes string) (r *running, probePod string) {
+func explaining(t *testing.T, c kubernetes.Interface, ns, probes string, flags ...string) (r *running, probePod string) {
 	t.Helper()
 	needs(t, "TAPIO_PLUGIN")
 	r = &running{}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	r.cmd = exec.CommandContext(ctx, os.Getenv("TAPIO_PLUGIN"), "explain", "pod/web", "-n", ns, "--full", "--duration=40s", "--probe-namespace="+probes)
+	args := append([]string{"explain", "pod/web", "-n", ns, "--full", "--duration=40s", "--probe-namespace=" + probes}, flags...)
+	r.cmd = exec.CommandContext(ctx, os.Getenv("TAPIO_PLUGIN"), args...)
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, r
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -7,12 +7,17 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/yairfalse/tapio/probe/launch"
 	"github.com/yairfalse/tapio/probe/session"
@@ -25,6 +30,7 @@ type cable struct {
 	mu    sync.Mutex
 	conns []net.Conn
 	cuts  int
+	away  bool // whether connections are refused
 }
 
 // newCable listens on the loopback address and passes connections on to the
@@ -54,7 +60,14 @@ func (c *cable) serve() {
 		if err != nil {
 			return
 		}
+		c.mu.Lock()
+		away := c.away
+		c.mu.Unlock()
 		far, err := net.Dial("tcp", c.to)
+		if err == nil && away {
+			far.Close()
+			err = net.ErrClosed
+		}
 		if err != nil {
 			near.Close()
 			continue
@@ -84,6 +97,78 @@ func (c *cable) cut() {
 	c.cuts++
 }
 
+// set takes the API server away, as it is while it restarts, or brings it back.
+func (c *cable) set(away bool) {
+	c.mu.Lock()
+	c.away = away
+	c.mu.Unlock()
+	if away {
+		c.cut()
+	}
+}
+
+// kubeconfig writes the config down for a plugin.
+func kubeconfig(t *testing.T, config *rest.Config) string {
+	t.Helper()
+	c := api.NewConfig()
+	c.Clusters["cut"] = &api.Cluster{Server: config.Host, TLSServerName: config.ServerName, CertificateAuthorityData: config.CAData}
+	c.AuthInfos["cut"] = &api.AuthInfo{ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}
+	c.Contexts["cut"] = &api.Context{Cluster: "cut", AuthInfo: "cut"}
+	c.CurrentContext = "cut"
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*c, file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestAPIServerGoesAway takes the API server away from a running plugin, every
+// connection of it: for a while, which costs nothing, or for good, which ends
+// the run with a sentence.
+func TestAPIServerGoesAway(t *testing.T) {
+	c := client(t)
+	for name, tt := range map[string]struct {
+		away    time.Duration // 0: for good
+		within  time.Duration // from then to the end of the run
+		says    string
+		neither string
+	}{
+		"restart":  {away: 6 * time.Second, within: 25 * time.Second, says: "Nothing is wrong with pod web now", neither: "probe on"},
+		"for good": {within: 40 * time.Second, says: "the API server does not answer", neither: "none seen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tt.away == 0 && !full() {
+				t.Skip("waits for a probe's lease: run make test-full")
+			}
+			ns, probes := namespace(t, c, nil), namespace(t, c, nil)
+			apply(t, ns, pod("web", "64Mi", "pause"))
+			status(t, c, ns, "web", "web runs", isRunning)
+			line, config := newCable(t, restConfig(t, ""))
+			r, _ := explaining(t, c, ns, probes, "--kubeconfig="+kubeconfig(t, config), "--duration=20s", "-v")
+			went := time.Now()
+			line.set(true)
+			if tt.away > 0 {
+				time.Sleep(tt.away)
+				line.set(false)
+			}
+			got := r.wait(t)
+			if took := time.Since(went); took > tt.within {
+				t.Errorf("the run ended %s later", took)
+			}
+			all := strings.Join(strings.Fields(got.stdout+got.stderr), " ")
+			if !strings.Contains(all, tt.says) || strings.Contains(got.stdout, tt.neither) || strings.Contains(got.stdout, "lost,") && !strings.Contains(got.stdout, "0 lost") {
+				t.Errorf("%s%s", got.stderr, got.stdout)
+			}
+			t.Logf("\n%s%s", got.stderr, got.stdout)
+			eventually(t, "no Job is left", func() bool {
+				jobs, err := c.BatchV1().Jobs(probes).List(t.Context(), metav1.ListOptions{})
+				return err == nil && len(jobs.Items) == 0
+			})
+		})
+	}
+}
+
 // TestStreamIsCut cuts the port-forwards of all probes again and again: the
 // probes go on, every event arrives once, and the clocks stay aligned. The
 // times of the reconnections are logged.
@@ -94,12 +179,12 @@ func TestStreamIsCut(t *testing.T) {
 		lasts, every = time.Minute, 5*time.Second
 	}
 	direct := restConfig(t, "")
-	api, err := launch.NewClient(direct)
+	fast, err := launch.NewClient(direct)
 	if err != nil {
 		t.Fatal(err)
 	}
 	line, cuttable := newCable(t, direct)
-	p, err := session.NewPlan(t.Context(), session.Config{Client: api, Rest: cuttable, Nodes: allNodes(t, c)})
+	p, err := session.NewPlan(t.Context(), session.Config{Client: fast, Rest: cuttable, Nodes: allNodes(t, c)})
 	if err != nil {
 		t.Fatal(err)
 	}

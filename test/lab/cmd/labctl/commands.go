@@ -125,7 +125,7 @@ func load(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		return refresh(ctx, p, dir, all, len(st.Nodes))
+		return refresh(ctx, p, dir, all, len(st.Nodes), st.PIDNS)
 	}
 	rt, err := b.Runtime(ctx)
 	if err != nil {

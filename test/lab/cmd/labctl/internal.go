@@ -53,6 +53,9 @@ func internalNode(_ context.Context, args []string) error {
 	if err := (node.Config{Node: n, Dir: dir, CNI: args[1]}).Mount(); err != nil {
 		return err
 	}
+	if os.Getpid() == 1 {
+		return supervise.Init(args[2], args[2:], os.Environ())
+	}
 	return fmt.Errorf("starting %s: %w", args[2], unix.Exec(args[2], args[2:], os.Environ()))
 }
 

@@ -18,6 +18,7 @@ import (
 const usage = `usage: labctl COMMAND
 
   up [--nodes N]          start the lab, or refresh the images of a running one
+     [--pidns]            with a pid namespace for each node, as kind has them
   down                    stop the lab and leave the machine as it was found
   status                  show nodes and daemons; exit code 1 unless all is well
   load                    build the workload image anew and load it into all nodes

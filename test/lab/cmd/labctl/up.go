@@ -33,6 +33,7 @@ func up(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("up", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	count := flags.Int("nodes", 2, "number of nodes")
+	pidns := flags.Bool("pidns", false, "give each node a pid namespace of its own, as kind does")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("%w: up: %w", errUsage, err)
 	}
@@ -62,7 +63,7 @@ func up(ctx context.Context, args []string) error {
 	case err != nil:
 		return err
 	case trouble == "":
-		return refresh(ctx, p, dir, all, *count)
+		return refresh(ctx, p, dir, all, *count, *pidns)
 	case state.Host().Owner(dir) != dir:
 		return errors.New(trouble)
 	case trouble != cluster.NotRunning:
@@ -71,7 +72,7 @@ func up(ctx context.Context, args []string) error {
 	if err := cluster.Down(dir, false); err != nil {
 		return err
 	}
-	if err := launch(ctx, p, dir, all, layout.Nodes(*count)); err != nil {
+	if err := launch(ctx, p, dir, all, layout.Nodes(*count), *pidns); err != nil {
 		return errors.Join(err, cluster.Down(dir, true))
 	}
 	p.say("ready: %d nodes, cluster DNS; eval \"$(labctl env)\" puts kubectl in place", *count)
@@ -79,11 +80,12 @@ func up(ctx context.Context, args []string) error {
 }
 
 // launch prepares the machine, starts the supervisor and follows its report.
-func launch(ctx context.Context, p progress, dir layout.Dir, all build.All, nodes []layout.Node) error {
+func launch(ctx context.Context, p progress, dir layout.Dir, all build.All, nodes []layout.Node, pidns bool) error {
 	plan, err := install(dir, all, nodes)
 	if err != nil {
 		return err
 	}
+	plan.PIDNS = pidns
 	if err := cluster.Prepare(dir, nodes); err != nil {
 		return err
 	}
@@ -170,13 +172,16 @@ func startSupervisor(plan cluster.Plan, input []byte, report *os.File) error {
 }
 
 // refresh brings new images into a running lab.
-func refresh(ctx context.Context, p progress, dir layout.Dir, all build.All, count int) error {
+func refresh(ctx context.Context, p progress, dir layout.Dir, all build.All, count int, pidns bool) error {
 	st, err := state.ReadStatus(dir)
 	if err != nil {
 		return err
 	}
 	if len(st.Nodes) != count {
 		return fmt.Errorf("a lab with %d nodes is running: \"labctl down\" it first to start one with %d", len(st.Nodes), count)
+	}
+	if st.PIDNS != pidns {
+		return errors.New("the running lab's nodes differ in their pid namespaces: \"labctl down\" it first")
 	}
 	loaded, err := state.ReadImages(dir)
 	if err != nil {

@@ -27,10 +27,14 @@ func (s *supervisor) node(ctx context.Context, n layout.Node, netns *os.File, ap
 	}
 	name := n.Name() + "-containerd"
 	mountThenRun := append([]string{s.Self, "internal-node", n.Name(), s.Runtime.CNI}, c.Containerd(s.Runtime.Containerd)...)
+	clone := uintptr(0)
+	if s.PIDNS {
+		clone = unix.CLONE_NEWPID
+	}
 	p, err := s.table.Start(supervise.Spec{
 		Name: name, Log: s.Dir.Log(name), Env: s.env(), Files: []*os.File{netns}, Daemon: true,
-		Unshare: unix.CLONE_NEWNS | unix.CLONE_NEWUTS,
-		Args:    EnterArgs(s.Self, n.DaemonsCgroup(), 1, mountThenRun),
+		Unshare: unix.CLONE_NEWNS | unix.CLONE_NEWUTS, Clone: clone,
+		Args: EnterArgs(s.Self, n.DaemonsCgroup(), 1, mountThenRun),
 	})
 	if err != nil {
 		return err
@@ -98,7 +102,27 @@ func Namespaces(pid int) ([]*os.File, error) {
 		}
 		fs = append(fs, f)
 	}
-	return fs, nil
+	// That of its children: a process that entered a pid namespace stays
+	// outside of it itself. Last, because what is behind it is another /proc.
+	name := fmt.Sprintf("/proc/%d/ns/pid_for_children", pid)
+	theirs, err := os.Readlink(name)
+	if err != nil || theirs == ownPIDNS() {
+		return fs, nil //nolint:nilerr // it has none of its own, or no children any more
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		closeAll(fs)
+		return nil, fmt.Errorf("opening the namespaces of process %d: %w", pid, err)
+	}
+	return append(fs, f), nil
+}
+
+func ownPIDNS() string {
+	link, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return link
 }
 
 func closeAll(fs []*os.File) {

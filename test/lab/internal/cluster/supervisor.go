@@ -30,6 +30,7 @@ type Plan struct {
 	Self    string // labctl, to start programs inside namespaces
 	Runtime build.Runtime
 	Images  []build.Tarball
+	PIDNS   bool // each node gets a pid namespace of its own
 }
 
 // Progress is one line of a starting supervisor's report. The last one says
@@ -131,7 +132,7 @@ func (s *supervisor) set(p state.Phase, fault string) {
 func (s *supervisor) publish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := state.Status{Phase: s.phase, Error: s.fault, Supervisor: os.Getpid(), Started: s.started, Nodes: s.Nodes}
+	st := state.Status{Phase: s.phase, Error: s.fault, Supervisor: os.Getpid(), Started: s.started, Nodes: s.Nodes, PIDNS: s.PIDNS}
 	if s.table != nil {
 		for _, p := range s.table.Daemons() {
 			st.Daemons = append(st.Daemons, state.Daemon{

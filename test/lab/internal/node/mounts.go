@@ -22,7 +22,7 @@ func (c Config) Mount() error {
 	if err := unix.Sethostname([]byte(c.Node.Name())); err != nil {
 		return fmt.Errorf("naming the node: %w", err)
 	}
-	for _, step := range []func() error{c.sys, c.run, c.directories, c.resolver} {
+	for _, step := range []func() error{proc, c.sys, c.run, c.directories, c.resolver} {
 		if err := step(); err != nil {
 			return fmt.Errorf("making the view of node %s: %w", c.Node.Name(), err)
 		}
@@ -31,6 +31,15 @@ func (c Config) Mount() error {
 	// on a shared tree the lazy unmount of /sys would also take the cgroup
 	// mounts out of the new /sys.
 	return mount("none", "/", "", unix.MS_REC|unix.MS_SHARED)
+}
+
+// proc mounts the /proc of a node that has a pid namespace of its own: then this
+// process is the first one in it.
+func proc() error {
+	if os.Getpid() != 1 {
+		return nil
+	}
+	return mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC)
 }
 
 // sys mounts the /sys of the node's network namespace, with the machine's

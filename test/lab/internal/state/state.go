@@ -45,6 +45,7 @@ type Status struct {
 	Supervisor int           `json:"supervisor"` // process id
 	Started    time.Time     `json:"started"`
 	Nodes      []layout.Node `json:"nodes"`
+	PIDNS      bool          `json:"pidns,omitempty"` // whether each node has a pid namespace of its own
 	Daemons    []Daemon      `json:"daemons"`
 }
 

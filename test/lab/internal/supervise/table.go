@@ -24,6 +24,9 @@ type Spec struct {
 	Files []*os.File // descriptors 3, 4, ...
 	// Unshare are the namespaces (CLONE_NEW*) that the program starts in anew.
 	Unshare uintptr
+	// Clone are the namespaces (CLONE_NEW*) that the program is the first process
+	// of; Unshare cannot do that for pid namespaces.
+	Clone uintptr
 	// Daemon is a program that must not end before the lab does.
 	Daemon bool
 }
@@ -104,7 +107,7 @@ func (t *Table) Start(s Spec) (*Process, error) {
 	t.mu.Lock()
 	pid, err := syscall.ForkExec(s.Args[0], s.Args, &syscall.ProcAttr{
 		Dir: "/", Env: s.Env, Files: fds,
-		Sys: &syscall.SysProcAttr{Setsid: true, Unshareflags: s.Unshare},
+		Sys: &syscall.SysProcAttr{Setsid: true, Unshareflags: s.Unshare, Cloneflags: s.Clone},
 	})
 	if err == nil {
 		p.PID, p.Started = pid, time.Now()
