@@ -160,10 +160,7 @@ func (r *explaining) endProbes(ctx context.Context) error {
 	err := r.probes.Close(bounded)
 	awaits(bounded, r.probed)
 	r.timings()
-	if err != nil {
-		return fmt.Errorf("not all was removed: %w; it goes by itself within %s, or with: kubectl tapio cleanup", err, launch.Lease)
-	}
-	return nil
+	return err
 }
 
 // gather collects the frames of a source until it is closed.

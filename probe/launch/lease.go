@@ -3,7 +3,6 @@ package launch
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -107,8 +106,12 @@ func (l *Leftovers) Error() string {
 	if len(l.Jobs) == 0 {
 		return fmt.Sprintf("probe pods in %s are not deleted yet; they go by themselves within a minute", l.Namespace)
 	}
-	return fmt.Sprintf("not deleted in %s: job %s (%s); they go by themselves within a minute, or by kubectl tapio cleanup",
-		l.Namespace, strings.Join(l.Jobs, ", "), clean(innermost(l.Err)))
+	what := fmt.Sprintf("job %s is left in %s", l.Jobs[0], l.Namespace)
+	if len(l.Jobs) > 1 {
+		what = fmt.Sprintf("%d jobs are left in %s", len(l.Jobs), l.Namespace)
+	}
+	r := Refused{What: what, Why: innermost(l.Err), Ask: "gone within a minute, or by kubectl tapio cleanup"}
+	return r.Error()
 }
 
 func (l *Leftovers) Unwrap() error { return l.Err }
