@@ -45,7 +45,7 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 	c.config.AddFlags(root.PersistentFlags())
 	root.PersistentFlags().IntVarP(&c.verbose, "v", "v", 0, "1 prints what the run took and when, 2 and above also what libraries log")
 	root.PersistentFlags().Lookup("v").NoOptDefVal = "1"
-	root.AddCommand(newExplain(c), newRecord(c), newEvents(c), newEvidence(c), newReplay(c), newTape(c), newCleanup(c), newCompletion(c), newOptions(c), newVersion(c))
+	root.AddCommand(newExplain(c), newRecord(c), newEvents(c), newEvidence(c), newReplay(c), newTape(c), newPreflight(c), newCleanup(c), newCompletion(c), newOptions(c), newVersion(c))
 	addTUI(root, c)
 	c.completeConfig(root)
 	return root
