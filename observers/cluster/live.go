@@ -40,6 +40,7 @@ func Live(ctx context.Context, client kubernetes.Interface, namespace string, o 
 		follow = func(s *store, ctx context.Context, a access, _ runtime.Object) { s.once(ctx, a) }
 	}
 	src := newSource(namespace, logs, time.Now)
+	src.node = o.Node
 	if namespace == "" && o.Node == "" {
 		src.holdsAllPods()
 	}

@@ -26,6 +26,7 @@ import (
 // objects is what the copies of a Source share.
 type objects struct {
 	namespace string
+	node      string // only this node's pods are read
 	now       func() time.Time
 	static    bool
 	lazy      bool // every kind is read on demand only
@@ -102,6 +103,10 @@ func newSource(namespace string, logs Logs, now func() time.Time) Source {
 
 // Namespace is the namespace the objects are from; empty means all.
 func (o *objects) Namespace() string { return o.namespace }
+
+// OneNode tells that only the pods of one node are read: what controllers have
+// elsewhere is not among them.
+func (o *objects) OneNode() bool { return o.node != "" }
 
 // Now is the time the objects are looked at: the clock of a live source, the
 // newest time in the input of a source of files.

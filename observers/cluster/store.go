@@ -101,14 +101,15 @@ func (s *store) Transformer() cache.TransformFunc {
 }
 
 // slim drops what no observer reads and what is large: who wrote which field,
-// and the applied manifest, which can also hold values nobody should copy.
+// except for what author.go keeps of it, and the applied manifest, which can
+// also hold values nobody should copy.
 func slim(obj any) any {
 	m, err := meta.Accessor(obj)
 	if err != nil {
 		return obj
 	}
-	if m.GetManagedFields() != nil {
-		m.SetManagedFields(nil)
+	if f := m.GetManagedFields(); f != nil {
+		m.SetManagedFields(authors(obj, f))
 	}
 	if a := m.GetAnnotations(); a[corev1.LastAppliedConfigAnnotation] != "" {
 		delete(a, corev1.LastAppliedConfigAnnotation)
