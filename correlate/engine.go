@@ -8,6 +8,7 @@ import (
 
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/rule"
+	"github.com/yairfalse/tapio/correlate/rules/admission"
 	"github.com/yairfalse/tapio/correlate/rules/config"
 	"github.com/yairfalse/tapio/correlate/rules/dns"
 	"github.com/yairfalse/tapio/correlate/rules/exit"
@@ -36,6 +37,7 @@ var families = []func() []rule.Rule{
 	probe.Rules,
 	network.Rules,
 	dns.Rules,
+	admission.Rules,
 }
 
 // Rules lists every cause the engine can name, beside "none".

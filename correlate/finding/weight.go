@@ -27,6 +27,7 @@ var Table = table()
 
 var blocks = []map[Weight]Entry{
 	engineWeights,
+	admissionWeights,
 	memoryWeights,
 	schedulingWeights,
 	storageWeights,

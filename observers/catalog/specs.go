@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/admission"
 	"github.com/yairfalse/tapio/observers/config"
 	"github.com/yairfalse/tapio/observers/health"
 	"github.com/yairfalse/tapio/observers/image"
@@ -25,6 +26,7 @@ var Specs = []observers.Spec{
 	config.Spec,
 	health.Spec,
 	image.Spec,
+	admission.Spec,
 	lifecycle.Spec,
 	logs.Spec,
 	memory.Spec,

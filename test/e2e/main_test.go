@@ -98,6 +98,12 @@ func apply(t *testing.T, ns, manifest string) {
 	}
 }
 
+// command runs a program and returns all it wrote.
+func command(t *testing.T, name string, args ...string) ([]byte, error) {
+	t.Helper()
+	return exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+}
+
 // pod is the manifest of a pod with one container "app".
 func pod(name, limit string, args ...string) string {
 	quoted, _ := json.Marshal(args)

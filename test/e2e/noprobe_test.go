@@ -17,6 +17,7 @@ import (
 type apiCase struct {
 	name     string
 	manifest string
+	before   func(t *testing.T, ns string) // what is done before the manifest is applied, nil for nothing
 	after    func(t *testing.T, ns string) // what is done once the manifest is applied, nil for nothing
 	target   []string                      // of explain; none is the namespace
 	cause    string                        // "" for a healthy verdict
@@ -39,6 +40,9 @@ func runAPICases(t *testing.T, cases []apiCase) {
 func (c apiCase) run(t *testing.T) {
 	ns := namespace(t, client(t), nil)
 	in := func(s string) string { return strings.ReplaceAll(s, "NAMESPACE", ns) }
+	if c.before != nil {
+		c.before(t, ns)
+	}
 	if c.manifest != "" {
 		apply(t, ns, in(c.manifest))
 	}

@@ -4,6 +4,8 @@
 package client
 
 import (
+	"github.com/yairfalse/tapio/observers/admission"
+	admissioncluster "github.com/yairfalse/tapio/observers/admission/cluster"
 	"github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/config"
 	configcluster "github.com/yairfalse/tapio/observers/config/cluster"
@@ -35,6 +37,7 @@ var Entries = []Entry{
 	{Spec: config.Spec, Open: configcluster.Open},
 	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: image.Spec, Open: imagecluster.Open},
+	{Spec: admission.Spec, Open: admissioncluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
 	{Spec: resolver.Spec, Open: resolvercluster.Open},
