@@ -27,6 +27,7 @@ var Specs = []observers.Spec{
 	health.Spec,
 	image.Spec,
 	admission.Spec,
+	health.Spec,
 	lifecycle.Spec,
 	logs.Spec,
 	memory.Spec,

@@ -38,6 +38,7 @@ var Entries = []Entry{
 	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: image.Spec, Open: imagecluster.Open},
 	{Spec: admission.Spec, Open: admissioncluster.Open},
+	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
 	{Spec: resolver.Spec, Open: resolvercluster.Open},
