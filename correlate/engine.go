@@ -15,6 +15,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/rules/image"
 	"github.com/yairfalse/tapio/correlate/rules/memory"
 	"github.com/yairfalse/tapio/correlate/rules/network"
+	"github.com/yairfalse/tapio/correlate/rules/node"
 	"github.com/yairfalse/tapio/correlate/rules/probe"
 	"github.com/yairfalse/tapio/correlate/rules/saturation"
 	"github.com/yairfalse/tapio/correlate/rules/scheduling"
@@ -38,6 +39,7 @@ var families = []func() []rule.Rule{
 	network.Rules,
 	dns.Rules,
 	admission.Rules,
+	node.Rules,
 }
 
 // Rules lists every cause the engine can name, beside "none".

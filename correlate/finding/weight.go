@@ -28,6 +28,7 @@ var Table = table()
 var blocks = []map[Weight]Entry{
 	engineWeights,
 	admissionWeights,
+	nodeWeights,
 	memoryWeights,
 	schedulingWeights,
 	storageWeights,

@@ -50,7 +50,9 @@ func Of(w *window.Window) []finding.Symptom {
 }
 
 // others find symptoms in the facts of single observers; each has its file.
-var others = []func(*window.Window) []finding.Symptom{}
+var others = []func(*window.Window) []finding.Symptom{
+	ofNodes,
+}
 
 // whole tells whether the key is of a target that is a whole namespace or the
 // whole cluster.

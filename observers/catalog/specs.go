@@ -11,6 +11,7 @@ import (
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
+	"github.com/yairfalse/tapio/observers/node"
 	"github.com/yairfalse/tapio/observers/past"
 	"github.com/yairfalse/tapio/observers/resolver"
 	"github.com/yairfalse/tapio/observers/routes"
@@ -36,6 +37,7 @@ var Specs = []observers.Spec{
 	routes.Spec,
 	runtime.Spec,
 	scheduling.Spec,
+	node.Spec,
 	services.Spec,
 	signals.Spec,
 	storage.Spec,

@@ -17,6 +17,8 @@ import (
 	lifecyclecluster "github.com/yairfalse/tapio/observers/lifecycle/cluster"
 	"github.com/yairfalse/tapio/observers/logs"
 	logscluster "github.com/yairfalse/tapio/observers/logs/cluster"
+	"github.com/yairfalse/tapio/observers/node"
+	nodecluster "github.com/yairfalse/tapio/observers/node/cluster"
 	"github.com/yairfalse/tapio/observers/resolver"
 	resolvercluster "github.com/yairfalse/tapio/observers/resolver/cluster"
 	"github.com/yairfalse/tapio/observers/routes"
@@ -44,6 +46,7 @@ var Entries = []Entry{
 	{Spec: resolver.Spec, Open: resolvercluster.Open},
 	{Spec: routes.Spec, Open: routescluster.Open},
 	{Spec: scheduling.Spec, Open: schedulingcluster.Open},
+	{Spec: node.Spec, Open: nodecluster.Open},
 	{Spec: services.Spec, Open: servicescluster.Open},
 	{Spec: storage.Spec, Open: storagecluster.Open},
 }
