@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/yairfalse/tapio/correlate/claims"
 	"github.com/yairfalse/tapio/correlate/finding"
@@ -21,7 +20,7 @@ import (
 // decide turns ranked hypotheses and unexplained symptoms into a verdict. A
 // hypothesis that is over explains nothing that is wrong now.
 func decide(w *window.Window, wrong []finding.Symptom, hs []finding.Hypothesis, open []finding.Symptom) story.Input {
-	in := story.Input{Window: w, Hypotheses: hs, Open: open, Changes: changes(w, hs), RuledOut: refuted(w)}
+	in := story.Input{Window: w, Hypotheses: hs, Open: open, Changes: changed(w, hs), RuledOut: refuted(w)}
 	lasting := slices.ContainsFunc(open, func(s finding.Symptom) bool { return s.Lasting })
 	switch {
 	case len(hs) > 0 && supported(w, hs[0]) && !(hs[0].State == finding.Recovered && lasting):
@@ -243,82 +242,4 @@ func known(w *window.Window) bool {
 		return len(w.Of(lifecycle.Pod)) > 0 || len(symptoms.Workloads(w)) > 0 && len(w.Of(lifecycle.Workload)) > 0 || len(w.About(services.Selects, w.Target.Key)) > 0
 	}
 	return slices.ContainsFunc(w.Target.Pods, func(p event.Key) bool { return w.Graph.Known(p.ID) })
-}
-
-// changes lists what was made or replaced within the window, of the target's
-// workload and those of the hypotheses, newest first.
-func changes(w *window.Window, hs []finding.Hypothesis) []story.Change {
-	pods := slices.Clone(w.Target.Pods)
-	for _, h := range hs {
-		if p, ok := w.Graph.PodOf(h.Entity); ok {
-			pods = append(pods, p)
-		}
-	}
-	groups := map[event.Key][]event.Key{}
-	for _, p := range pods {
-		owner, ok := w.Graph.WorkloadOf(p)
-		if !ok {
-			owner = p
-		}
-		if !slices.Contains(groups[owner], p) {
-			groups[owner] = append(groups[owner], p)
-		}
-	}
-	out := []story.Change{}
-	for owner := range groups {
-		if c, ok := change(w, owner); ok {
-			out = append(out, c)
-		}
-	}
-	slices.SortFunc(out, func(a, b story.Change) int {
-		if c := b.Time.Compare(a.Time); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Entity.Name, b.Entity.Name)
-	})
-	return out
-}
-
-// change tells when the owner, or else its newest pod, was made.
-func change(w *window.Window, owner event.Key) (story.Change, bool) {
-	n := w.Graph.Name(owner)
-	c := story.Change{Entity: story.Entity{Kind: n.Kind, Namespace: n.Namespace, Name: n.Name}}
-	if made, ok := createdAt(w, lifecycle.Workload, owner); ok && !made.Before(w.From) {
-		c.Time, c.What = made, strings.ToLower(n.Kind)+" created"
-		return c, true
-	}
-	newest, count, all := time.Time{}, 0, w.Graph.Pods(owner)
-	for _, p := range all {
-		made, ok := createdAt(w, lifecycle.Pod, p)
-		if !ok || made.Before(w.From) {
-			continue
-		}
-		count++
-		if made.After(newest) {
-			newest = made
-		}
-	}
-	if count == 0 {
-		return c, false
-	}
-	c.Time = newest
-	switch {
-	case owner.Type == event.Pod:
-		c.What = "pod created"
-	default:
-		c.What = fmt.Sprintf("%d of %s created anew", count, words.Count(len(all), "pod"))
-		if rev := w.Graph.Workload(owner).Revision; rev != "" {
-			c.What += ", revision " + rev
-		}
-	}
-	return c, true
-}
-
-func createdAt(w *window.Window, kind event.Kind, k event.Key) (time.Time, bool) {
-	f, ok := w.Last(kind, k)
-	if !ok {
-		return time.Time{}, false
-	}
-	s, ok := lifecycle.Created.Get(f.Event)
-	return time.Unix(s, 0).UTC(), ok && s > 0
 }

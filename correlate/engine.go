@@ -9,6 +9,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/rule"
 	"github.com/yairfalse/tapio/correlate/rules/admission"
+	"github.com/yairfalse/tapio/correlate/rules/change"
 	"github.com/yairfalse/tapio/correlate/rules/config"
 	"github.com/yairfalse/tapio/correlate/rules/dns"
 	"github.com/yairfalse/tapio/correlate/rules/exit"
@@ -40,6 +41,7 @@ var families = []func() []rule.Rule{
 	dns.Rules,
 	admission.Rules,
 	node.Rules,
+	change.Rules,
 }
 
 // Rules lists every cause the engine can name, beside "none".

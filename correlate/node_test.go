@@ -13,7 +13,7 @@ import (
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
-	nodes "github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 )
 
 func nodeCauses(w *window.Window) (out []string, all []finding.Hypothesis) {

@@ -6,7 +6,7 @@ import (
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/lifecycle"
-	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 	"github.com/yairfalse/tapio/observers/services"
 )
 
@@ -20,10 +20,10 @@ func (s *Set) NodeFact(kind event.Kind, at float64, key event.Key, set func(*eve
 
 // NodeState tells of a node's Ready condition and of the target's pods on it.
 func (s *Set) NodeState(name, ready string, at float64, pods, unready int64, more func(*event.Event)) {
-	s.NodeFact(node.State, at, event.NodeKey(name), func(e *event.Event) {
-		node.Ready.Set(e, ready)
-		node.Pods.Set(e, pods)
-		node.Unready.Set(e, unready)
+	s.NodeFact(nodes.State, at, event.NodeKey(name), func(e *event.Event) {
+		nodes.Ready.Set(e, ready)
+		nodes.Pods.Set(e, pods)
+		nodes.Unready.Set(e, unready)
 		if more != nil {
 			more(e)
 		}

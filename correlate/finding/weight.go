@@ -29,6 +29,7 @@ var blocks = []map[Weight]Entry{
 	engineWeights,
 	admissionWeights,
 	nodeWeights,
+	changeWeights,
 	memoryWeights,
 	schedulingWeights,
 	storageWeights,

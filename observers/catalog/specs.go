@@ -5,6 +5,7 @@ package catalog
 import (
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/admission"
+	"github.com/yairfalse/tapio/observers/changes"
 	"github.com/yairfalse/tapio/observers/config"
 	"github.com/yairfalse/tapio/observers/health"
 	"github.com/yairfalse/tapio/observers/image"
@@ -12,6 +13,7 @@ import (
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
 	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 	"github.com/yairfalse/tapio/observers/past"
 	"github.com/yairfalse/tapio/observers/resolver"
 	"github.com/yairfalse/tapio/observers/routes"
@@ -28,6 +30,7 @@ var Specs = []observers.Spec{
 	health.Spec,
 	image.Spec,
 	admission.Spec,
+	changes.Spec,
 	health.Spec,
 	lifecycle.Spec,
 	logs.Spec,
@@ -38,6 +41,7 @@ var Specs = []observers.Spec{
 	runtime.Spec,
 	scheduling.Spec,
 	node.Spec,
+	nodes.Spec,
 	services.Spec,
 	signals.Spec,
 	storage.Spec,

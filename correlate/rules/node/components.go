@@ -11,7 +11,7 @@ import (
 	"github.com/yairfalse/tapio/observers/admission"
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/logs"
-	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 	"github.com/yairfalse/tapio/observers/services"
 )
 
@@ -29,8 +29,8 @@ const systemNamespace = "kube-system"
 // evalProxyDown proposes ProxyDown for each node on which kube-proxy is down.
 func evalProxyDown(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
-	for _, f := range current(w, node.Component, node.Name) {
-		if node.Role.Or(f.Event, "") != node.Proxy {
+	for _, f := range current(w, nodes.Component, nodes.Name) {
+		if nodes.Role.Or(f.Event, "") != nodes.Proxy {
 			continue
 		}
 		n, e := f.Subject(), claims.Component(f)
@@ -52,7 +52,7 @@ func evalProxyDown(w *window.Window) []finding.Hypothesis {
 		h.Explains = func(s finding.Symptom) bool {
 			return s.Sort == finding.CallsFailed && slices.ContainsFunc(failing, func(x finding.Evidence) bool { return x.Key() == s.Evidence.Key() })
 		}
-		name := node.Name.Or(f.Event, "kube-proxy")
+		name := nodes.Name.Or(f.Event, "kube-proxy")
 		h.Advice = []finding.Advice{
 			{Command: fmt.Sprintf("kubectl -n %s get pods -o wide --field-selector spec.nodeName=%s", systemNamespace, n.ID), Expect: "how " + name + " does there"},
 			{Command: fmt.Sprintf("kubectl -n %s describe daemonset %s", systemNamespace, name), Expect: "why it has no ready pod on that node"},
@@ -101,10 +101,10 @@ func evalProxyStale(w *window.Window) []finding.Hypothesis {
 		by[c.from] = append(by[c.from], c)
 	}
 	var out []finding.Hypothesis
-	for _, f := range current(w, node.State) {
+	for _, f := range current(w, nodes.State) {
 		n := f.Subject()
 		mine := by[n]
-		if len(mine) == 0 || len(by) > 1 || node.Ready.Or(f.Event, "") != "True" || proxyDown(w, n) {
+		if len(mine) == 0 || len(by) > 1 || nodes.Ready.Or(f.Event, "") != "True" || proxyDown(w, n) {
 			continue
 		}
 		well := elsewhere(w, mine[0])
@@ -138,8 +138,8 @@ func evalProxyStale(w *window.Window) []finding.Hypothesis {
 }
 
 func proxyDown(w *window.Window, n event.Key) bool {
-	return slices.ContainsFunc(current(w, node.Component, node.Name), func(f window.Fact) bool {
-		return f.Subject() == n && node.Role.Or(f.Event, "") == node.Proxy
+	return slices.ContainsFunc(current(w, nodes.Component, nodes.Name), func(f window.Fact) bool {
+		return f.Subject() == n && nodes.Role.Or(f.Event, "") == nodes.Proxy
 	})
 }
 
@@ -158,8 +158,8 @@ func elsewhere(w *window.Window, c complaint) int {
 
 // evalControllerDown proposes ControllerDown once for the cluster.
 func evalControllerDown(w *window.Window) []finding.Hypothesis {
-	ignored := current(w, node.Ignored)
-	managers := current(w, node.Manager)
+	ignored := current(w, nodes.Ignored)
+	managers := current(w, nodes.Manager)
 	if len(ignored) == 0 && len(managers) == 0 {
 		return nil
 	}
@@ -170,7 +170,7 @@ func evalControllerDown(w *window.Window) []finding.Hypothesis {
 		h.Entity, h.Since = m.Subject(), m.At
 		e := claims.Manager(m, w.To)
 		weight := finding.ManagerDown
-		if _, stale := node.Renewed.Get(m.Event); stale {
+		if _, stale := nodes.Renewed.Get(m.Event); stale {
 			weight = finding.ManagerStale
 		}
 		h.For = append(h.For, finding.Support{Evidence: e, Weight: weight})
@@ -219,12 +219,12 @@ func evalControllerDown(w *window.Window) []finding.Hypothesis {
 // evalDeviceLost proposes DeviceLost for each node that cannot give what it has.
 func evalDeviceLost(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
-	for _, f := range current(w, node.Device, node.Name) {
+	for _, f := range current(w, nodes.Device, nodes.Name) {
 		n, e := f.Subject(), claims.Device(f)
 		h := finding.Hypothesis{Cause: DeviceLost, Entity: n, Since: f.At, State: finding.Failing, Now: e.Claim}
 		h.For = []finding.Support{{Evidence: e, Weight: finding.DeviceGone}}
 		h.Chain = []finding.Link{link(n, n, finding.Fails, e)}
-		if k := node.Wanted.Or(f.Event, 0); k > 0 {
+		if k := nodes.Wanted.Or(f.Event, 0); k > 0 {
 			want := e
 			want.Claim = words.Count(k, "pod") + " that asks for it cannot run"
 			if k > 1 {
@@ -249,7 +249,7 @@ func evalDeviceLost(w *window.Window) []finding.Hypothesis {
 			pod, ok := w.Graph.PodOf(s.Entity)
 			return hit[s.Entity] || ok && hit[pod]
 		}
-		h.Advice = []finding.Advice{{Command: "kubectl describe node " + n.ID, Expect: "capacity and allocatable of " + node.Name.Or(f.Event, "")}}
+		h.Advice = []finding.Advice{{Command: "kubectl describe node " + n.ID, Expect: "capacity and allocatable of " + nodes.Name.Or(f.Event, "")}}
 		out = append(out, h)
 	}
 	return out

@@ -10,7 +10,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/correlate/words"
 	"github.com/yairfalse/tapio/observers/event"
-	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 )
 
 // The causes that the state of a node decides.
@@ -39,7 +39,7 @@ func current(w *window.Window, kind event.Kind, by ...event.Field[string]) []win
 		last[id] = len(out)
 		out = append(out, f)
 	}
-	return slices.DeleteFunc(out, func(f window.Fact) bool { return node.Over.Or(f.Event, false) })
+	return slices.DeleteFunc(out, func(f window.Fact) bool { return nodes.Over.Or(f.Event, false) })
 }
 
 // hypothesis starts one about a node.
@@ -47,8 +47,8 @@ func hypothesis(w *window.Window, cause finding.Cause, f window.Fact, since time
 	n := f.Subject()
 	h := finding.Hypothesis{Cause: cause, Entity: n, Since: since, State: finding.Failing}
 	h.Affected = podsOn(w, n)
-	if k := node.Unready.Or(f.Event, 0); k > 0 {
-		h.Now = fmt.Sprintf("%d of %s on %s not ready", k, words.Count(node.Pods.Or(f.Event, 0), "pod"), n.ID)
+	if k := nodes.Unready.Or(f.Event, 0); k > 0 {
+		h.Now = fmt.Sprintf("%d of %s on %s not ready", k, words.Count(nodes.Pods.Or(f.Event, 0), "pod"), n.ID)
 		h.For = append(h.For, finding.Support{Evidence: claims.OnNode(f), Weight: finding.PodsOnNode})
 	}
 	h.Explains = onNode(w, n)
@@ -101,8 +101,8 @@ func link(n, to event.Key, m finding.Mechanism, e finding.Evidence) finding.Link
 func reporting(w *window.Window, but event.Key) (finding.Evidence, bool) {
 	n := 0
 	var e finding.Evidence
-	for _, f := range current(w, node.State) {
-		if f.Subject() != but && node.Ready.Or(f.Event, "") == "True" {
+	for _, f := range current(w, nodes.State) {
+		if f.Subject() != but && nodes.Ready.Or(f.Event, "") == "True" {
 			n++
 			e = claims.Node(f)
 		}
@@ -116,9 +116,9 @@ func reporting(w *window.Window, but event.Key) (finding.Evidence, bool) {
 // evalKubeletDown proposes KubeletDown for each node that is not heard of.
 func evalKubeletDown(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
-	for _, f := range current(w, node.State) {
-		unknown := node.Ready.Or(f.Event, "") == "Unknown"
-		renewed, stale := node.Renewed.Get(f.Event)
+	for _, f := range current(w, nodes.State) {
+		unknown := nodes.Ready.Or(f.Event, "") == "Unknown"
+		renewed, stale := nodes.Renewed.Get(f.Event)
 		if !unknown && !stale {
 			continue
 		}
@@ -158,12 +158,12 @@ func evalKubeletDown(w *window.Window) []finding.Hypothesis {
 
 // notReady says what the node's trouble costs the target.
 func notReady(f window.Fact) string {
-	return fmt.Sprintf("%d of %s on it not ready", node.Unready.Or(f.Event, 0), words.Count(node.Pods.Or(f.Event, 0), "pod"))
+	return fmt.Sprintf("%d of %s on it not ready", nodes.Unready.Or(f.Event, 0), words.Count(nodes.Pods.Or(f.Event, 0), "pod"))
 }
 
 // effects is the link from the node to its pods.
 func effects(f window.Fact) []finding.Link {
-	if node.Unready.Or(f.Event, 0) == 0 {
+	if nodes.Unready.Or(f.Event, 0) == 0 {
 		return nil
 	}
 	return []finding.Link{link(f.Subject(), f.Subject(), finding.Interrupts, claims.OnNode(f))}
@@ -172,12 +172,12 @@ func effects(f window.Fact) []finding.Link {
 // evalRuntimeDown proposes RuntimeDown where a kubelet that reports says so.
 func evalRuntimeDown(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
-	for _, f := range current(w, node.State) {
-		said := node.Ready.Or(f.Event, "") == "False" && node.Cause.Or(f.Event, "") == node.Runtime
-		if !said && node.SandboxWhy.Or(f.Event, "") != node.Runtime || node.Ready.Or(f.Event, "") == "Unknown" {
+	for _, f := range current(w, nodes.State) {
+		said := nodes.Ready.Or(f.Event, "") == "False" && nodes.Cause.Or(f.Event, "") == nodes.Runtime
+		if !said && nodes.SandboxWhy.Or(f.Event, "") != nodes.Runtime || nodes.Ready.Or(f.Event, "") == "Unknown" {
 			continue
 		}
-		out = append(out, foundation(w, f, RuntimeDown, said, node.Runtime))
+		out = append(out, foundation(w, f, RuntimeDown, said, nodes.Runtime))
 	}
 	return out
 }
@@ -185,14 +185,14 @@ func evalRuntimeDown(w *window.Window) []finding.Hypothesis {
 // evalCNIFailure proposes CNIFailure where pods get no network.
 func evalCNIFailure(w *window.Window) []finding.Hypothesis {
 	var out []finding.Hypothesis
-	for _, f := range current(w, node.State) {
-		said := node.Ready.Or(f.Event, "") == "False" && node.Cause.Or(f.Event, "") == node.Network
-		if !said && node.SandboxWhy.Or(f.Event, "") != node.Network || node.Ready.Or(f.Event, "") == "Unknown" {
+	for _, f := range current(w, nodes.State) {
+		said := nodes.Ready.Or(f.Event, "") == "False" && nodes.Cause.Or(f.Event, "") == nodes.Network
+		if !said && nodes.SandboxWhy.Or(f.Event, "") != nodes.Network || nodes.Ready.Or(f.Event, "") == "Unknown" {
 			continue
 		}
-		h := foundation(w, f, CNIFailure, said, node.Network)
-		for _, c := range current(w, node.Component, node.Name) {
-			if c.Subject() == f.Subject() && node.Role.Or(c.Event, "") == node.Network {
+		h := foundation(w, f, CNIFailure, said, nodes.Network)
+		for _, c := range current(w, nodes.Component, nodes.Name) {
+			if c.Subject() == f.Subject() && nodes.Role.Or(c.Event, "") == nodes.Network {
 				e := claims.Component(c)
 				h.For = append(h.For, finding.Support{Evidence: e, Weight: finding.ComponentDown})
 				h.Chain = append([]finding.Link{link(c.Subject(), c.Subject(), finding.Fails, e)}, h.Chain...)
@@ -209,8 +209,8 @@ var foundationWords = map[string]struct {
 	said, box   finding.Weight
 	look        string
 }{
-	node.Runtime: {"container runtime", "the kubelet says that its network is set up, or nothing of it", CNIFailure, finding.RuntimeSaidDown, finding.SandboxRuntime, "systemctl status containerd (or crio)"},
-	node.Network: {"pod network", "the runtime answers: it reports the failure of its network plugin", RuntimeDown, finding.NetworkSaidDown, finding.SandboxNetwork, "the network plugin's pod and /etc/cni/net.d"},
+	nodes.Runtime: {"container runtime", "the kubelet says that its network is set up, or nothing of it", CNIFailure, finding.RuntimeSaidDown, finding.SandboxRuntime, "systemctl status containerd (or crio)"},
+	nodes.Network: {"pod network", "the runtime answers: it reports the failure of its network plugin", RuntimeDown, finding.NetworkSaidDown, finding.SandboxNetwork, "the network plugin's pod and /etc/cni/net.d"},
 }
 
 // foundation tells of one of the two things a kubelet stands on.
@@ -219,7 +219,7 @@ func foundation(w *window.Window, f window.Fact, cause finding.Cause, said bool,
 	t := foundationWords[what]
 	since := f.At
 	if !said {
-		since = time.Unix(node.SandboxLast.Or(f.Event, 0), 0).UTC()
+		since = time.Unix(nodes.SandboxLast.Or(f.Event, 0), 0).UTC()
 	}
 	h := hypothesis(w, cause, f, since)
 	var proof finding.Evidence
@@ -228,7 +228,7 @@ func foundation(w *window.Window, f window.Fact, cause finding.Cause, said bool,
 		h.For = append(h.For, finding.Support{Evidence: proof, Weight: t.said})
 		h.Chain = append(h.Chain, link(n, n, finding.Fails, proof))
 	}
-	if node.SandboxWhy.Or(f.Event, "") == what {
+	if nodes.SandboxWhy.Or(f.Event, "") == what {
 		e := claims.Sandboxes(f, w.To)
 		h.For = append(h.For, finding.Support{Evidence: e, Weight: t.box})
 		h.Chain = append(h.Chain, link(n, n, finding.Blocks, e))
@@ -239,7 +239,7 @@ func foundation(w *window.Window, f window.Fact, cause finding.Cause, said bool,
 			}
 		}
 	}
-	if node.Fresh.Or(f.Event, false) {
+	if nodes.Fresh.Or(f.Event, false) {
 		e := claims.Lease(f, w.To)
 		h.For = append(h.For, finding.Support{Evidence: e, Weight: finding.LeaseFresh})
 		h.RuledOut = append(h.RuledOut, finding.Rival{Cause: KubeletDown, Why: "the " + e.Claim, Evidence: []finding.Evidence{e}})

@@ -6,6 +6,8 @@ package client
 import (
 	"github.com/yairfalse/tapio/observers/admission"
 	admissioncluster "github.com/yairfalse/tapio/observers/admission/cluster"
+	"github.com/yairfalse/tapio/observers/changes"
+	changescluster "github.com/yairfalse/tapio/observers/changes/cluster"
 	"github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/config"
 	configcluster "github.com/yairfalse/tapio/observers/config/cluster"
@@ -19,6 +21,8 @@ import (
 	logscluster "github.com/yairfalse/tapio/observers/logs/cluster"
 	"github.com/yairfalse/tapio/observers/node"
 	nodecluster "github.com/yairfalse/tapio/observers/node/cluster"
+	"github.com/yairfalse/tapio/observers/nodes"
+	nodescluster "github.com/yairfalse/tapio/observers/nodes/cluster"
 	"github.com/yairfalse/tapio/observers/resolver"
 	resolvercluster "github.com/yairfalse/tapio/observers/resolver/cluster"
 	"github.com/yairfalse/tapio/observers/routes"
@@ -40,6 +44,7 @@ var Entries = []Entry{
 	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: image.Spec, Open: imagecluster.Open},
 	{Spec: admission.Spec, Open: admissioncluster.Open},
+	{Spec: changes.Spec, Open: changescluster.Open},
 	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
@@ -47,6 +52,7 @@ var Entries = []Entry{
 	{Spec: routes.Spec, Open: routescluster.Open},
 	{Spec: scheduling.Spec, Open: schedulingcluster.Open},
 	{Spec: node.Spec, Open: nodecluster.Open},
+	{Spec: nodes.Spec, Open: nodescluster.Open},
 	{Spec: services.Spec, Open: servicescluster.Open},
 	{Spec: storage.Spec, Open: storagecluster.Open},
 }

@@ -16,7 +16,7 @@ import (
 	source "github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/cluster/topology"
 	"github.com/yairfalse/tapio/observers/event"
-	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 )
 
 type observer struct {
@@ -28,7 +28,7 @@ type observer struct {
 
 // Open makes the observer. It needs the list of pods.
 func Open(src source.Source) (observers.Observer, error) {
-	loop, err := source.NewLoop(src, node.Spec)
+	loop, err := source.NewLoop(src, nodes.Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (o *observer) look() error {
 	o.tellComponents(pods)
 	o.tellDevices(pods)
 	o.tellIgnored()
-	o.told.End(node.Over, o.src.Now(), o.emit)
+	o.told.End(nodes.Over, o.src.Now(), o.emit)
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 	source "github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/event"
-	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 	"github.com/yairfalse/tapio/observers/observertest"
 )
 
@@ -43,7 +43,7 @@ func tell(t *testing.T, objs []runtime.Object) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events := observertest.Run(t, obs, node.Spec, func(*observertest.Session) { <-obs.(*observer).First() })
+	events := observertest.Run(t, obs, nodes.Spec, func(*observertest.Session) { <-obs.(*observer).First() })
 	var out []string
 	for _, e := range events {
 		out = append(out, line(e))
@@ -53,7 +53,7 @@ func tell(t *testing.T, objs []runtime.Object) []string {
 }
 
 func line(e event.Event) string {
-	parts := []string{strings.TrimPrefix(string(e.Kind), "node."), e.Subject().ID}
+	parts := []string{strings.TrimPrefix(string(e.Kind), "nodes."), e.Subject().ID}
 	for _, r := range e.Refs[1:] {
 		parts = append(parts, string(r.Role)+":"+r.Key.ID)
 	}
@@ -276,11 +276,11 @@ status: {phase: Running, containerStatuses: [{name: c, image: x, imageID: x, rea
 
 func TestSays(t *testing.T) {
 	for message, want := range map[string]string{
-		"container runtime is down": node.Runtime,
-		"[container runtime is down, PLEG is not healthy: pleg was last seen active 4m ago]":                                                                    node.Runtime,
-		"PLEG is not healthy: pleg was last seen active 3m0s ago; threshold is 3m0s":                                                                            node.Runtime,
-		"container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized": node.Network,
-		"container runtime not ready: RuntimeReady=false reason:ContainerdNotReady":                                                                             node.Runtime,
+		"container runtime is down": nodes.Runtime,
+		"[container runtime is down, PLEG is not healthy: pleg was last seen active 4m ago]":                                                                    nodes.Runtime,
+		"PLEG is not healthy: pleg was last seen active 3m0s ago; threshold is 3m0s":                                                                            nodes.Runtime,
+		"container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized": nodes.Network,
+		"container runtime not ready: RuntimeReady=false reason:ContainerdNotReady":                                                                             nodes.Runtime,
 		"Kubelet stopped posting node status.":                                                                                                                  "",
 		"":                                                                                                                                                      "",
 	} {
@@ -289,10 +289,10 @@ func TestSays(t *testing.T) {
 		}
 	}
 	for message, want := range map[string]string{
-		`Failed to create pod sandbox: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: connection refused"`: node.Runtime,
-		`failed to setup network for sandbox "x": plugin type="calico" failed (add): error getting ClusterInformation: connection is unauthorized`:                                                             node.Network,
-		`failed to setup network for sandbox "x": dial tcp 10.0.0.1:443: connect: connection refused`:                                                                                                          node.Network,
-		`failed to reserve sandbox name`: node.Other,
+		`Failed to create pod sandbox: rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial unix /run/containerd/containerd.sock: connect: connection refused"`: nodes.Runtime,
+		`failed to setup network for sandbox "x": plugin type="calico" failed (add): error getting ClusterInformation: connection is unauthorized`:                                                             nodes.Network,
+		`failed to setup network for sandbox "x": dial tcp 10.0.0.1:443: connect: connection refused`:                                                                                                          nodes.Network,
+		`failed to reserve sandbox name`: nodes.Other,
 	} {
 		if got := sandboxWhy("FailedCreatePodSandBox", message); got != want {
 			t.Errorf("%q: %q, want %q", message, got, want)

@@ -10,7 +10,7 @@ import (
 
 	source "github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/event"
-	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 )
 
 // managerName is the name of the controller manager's lease, and of its pods
@@ -55,9 +55,9 @@ func (o *observer) tellGeneration(kind string, m metav1.Object, observed int64) 
 	if m.GetGeneration() == 0 || observed >= m.GetGeneration() || m.GetDeletionTimestamp() != nil || o.src.Now().Sub(at) < unheeded || !source.Plausible(m.GetName(), m.GetNamespace()) {
 		return false
 	}
-	e := about(node.Ignored, at, event.WorkloadKey(kind, m.GetNamespace(), m.GetName()))
-	node.Generation.Set(&e, m.GetGeneration())
-	node.Observed.Set(&e, observed)
+	e := about(nodes.Ignored, at, event.WorkloadKey(kind, m.GetNamespace(), m.GetName()))
+	nodes.Generation.Set(&e, m.GetGeneration())
+	nodes.Observed.Set(&e, observed)
 	o.tell(e.Subject().ID, e)
 	return true
 }
@@ -119,10 +119,10 @@ func (o *observer) tellManager() {
 	if renewed.IsZero() && down == "" || !source.Plausible(name) {
 		return
 	}
-	e := about(node.Manager, renewed, where)
-	setText(node.PodName, &e, name)
-	setText(node.Down, &e, down)
-	setTime(node.Renewed, &e, renewed)
+	e := about(nodes.Manager, renewed, where)
+	setText(nodes.PodName, &e, name)
+	setText(nodes.Down, &e, down)
+	setTime(nodes.Renewed, &e, renewed)
 	o.tell(managerName, e)
 }
 

@@ -1,7 +1,7 @@
-// Package node holds the facts about nodes and the cluster's own components as
+// Package nodes holds the facts about nodes and the cluster's own components as
 // the API server tells them: whether a kubelet reports, what it says of its
 // runtime and network, what stands still because no controller acts.
-package node
+package nodes
 
 import (
 	"github.com/yairfalse/tapio/observers"
@@ -11,11 +11,11 @@ import (
 // The kinds. All are states: one is told again when it changes, and once more
 // with Over when it ends.
 const (
-	State     event.Kind = "node.state"
-	Component event.Kind = "node.component"
-	Device    event.Kind = "node.device"
-	Ignored   event.Kind = "node.ignored"
-	Manager   event.Kind = "node.manager"
+	State     event.Kind = "nodes.state"
+	Component event.Kind = "nodes.component"
+	Device    event.Kind = "nodes.device"
+	Ignored   event.Kind = "nodes.ignored"
+	Manager   event.Kind = "nodes.manager"
 )
 
 // Fields of State: a node on which a pod of the target is, or each node of a
@@ -85,7 +85,7 @@ const (
 
 // Spec declares the observer.
 var Spec = observers.Spec{
-	Name: "node",
+	Name: "nodes",
 	Side: observers.Cluster,
 	Doc:  "whether nodes, their runtime and network, and the cluster's own components do their part, as the API server tells",
 	Emits: []observers.Schema{

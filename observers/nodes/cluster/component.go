@@ -14,7 +14,7 @@ import (
 	source "github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/cluster/topology"
 	"github.com/yairfalse/tapio/observers/event"
-	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 )
 
 // tellComponents tells of DaemonSets of the system that are not ready on a node
@@ -74,16 +74,16 @@ func (o *observer) tellComponent(d *appsv1.DaemonSet, host string, on map[string
 		return // nowhere ready is another story; and not meant for this node is none
 	}
 	key := event.WorkloadKey("DaemonSet", d.Namespace, d.Name)
-	e := about(node.Component, time.Time{}, event.NodeKey(host), event.Ref{Role: event.Owner, Key: key})
-	setText(node.Name, &e, d.Name)
-	setText(node.Role, &e, roleOf(&d.Spec.Template.Spec))
-	node.Well.Set(&e, well)
+	e := about(nodes.Component, time.Time{}, event.NodeKey(host), event.Ref{Role: event.Owner, Key: key})
+	setText(nodes.Name, &e, d.Name)
+	setText(nodes.Role, &e, roleOf(&d.Spec.Template.Spec))
+	nodes.Well.Set(&e, well)
 	if p == nil {
-		node.Missing.Set(&e, true)
+		nodes.Missing.Set(&e, true)
 	} else {
 		e.At = unreadySince(p)
 		e.Refs = append(e.Refs, event.Ref{Role: event.Peer, Key: event.PodKey(string(source.UID(p)))})
-		setText(node.Trouble, &e, troubleOf(p))
+		setText(nodes.Trouble, &e, troubleOf(p))
 	}
 	o.tell(d.Name+"\x00"+host, e)
 }
@@ -116,7 +116,7 @@ func troubleOf(p *corev1.Pod) string {
 func roleOf(spec *corev1.PodSpec) string {
 	for _, v := range spec.Volumes {
 		if v.HostPath != nil && (strings.HasPrefix(v.HostPath.Path, "/etc/cni") || strings.HasPrefix(v.HostPath.Path, "/opt/cni")) {
-			return node.Network
+			return nodes.Network
 		}
 	}
 	for _, c := range spec.Containers {
@@ -125,13 +125,13 @@ func roleOf(spec *corev1.PodSpec) string {
 		image, _, _ = strings.Cut(image, "@")
 		command := append(slices.Clone(c.Command), c.Args...)
 		if strings.Contains(image, "kube-proxy") || len(command) > 0 && strings.Contains(path.Base(command[0]), "kube-proxy") {
-			return node.Proxy
+			return nodes.Proxy
 		}
 		for _, p := range c.Ports {
 			if p.ContainerPort == 53 {
-				return node.DNS
+				return nodes.DNS
 			}
 		}
 	}
-	return node.Other
+	return nodes.Other
 }

@@ -12,7 +12,7 @@ import (
 	source "github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/cluster/topology"
 	"github.com/yairfalse/tapio/observers/event"
-	"github.com/yairfalse/tapio/observers/node"
+	"github.com/yairfalse/tapio/observers/nodes"
 )
 
 // staleAfter is the age from which a lease is stale: a kubelet renews its lease
@@ -25,7 +25,7 @@ func (o *observer) tellNodes(pods []*corev1.Pod) {
 	if o.src.Known(source.Nodes) != nil {
 		return
 	}
-	nodes, err := o.src.Nodes.List(labels.Everything())
+	all, err := o.src.Nodes.List(labels.Everything())
 	if err != nil {
 		return
 	}
@@ -40,30 +40,30 @@ func (o *observer) tellNodes(pods []*corev1.Pod) {
 		}
 	}
 	failures := o.sandboxes(pods)
-	for _, n := range sorted(nodes) {
+	for _, n := range sorted(all) {
 		ready, ok := condition(n, corev1.NodeReady)
 		if !source.Plausible(n.Name) || held[n.Name] == 0 && (!ok || ready.Status == corev1.ConditionTrue) {
 			continue
 		}
-		e := about(node.State, ready.LastTransitionTime.Time, event.NodeKey(n.Name))
+		e := about(nodes.State, ready.LastTransitionTime.Time, event.NodeKey(n.Name))
 		if ok {
-			setText(node.Ready, &e, string(ready.Status))
-			setText(node.Reason, &e, ready.Reason)
+			setText(nodes.Ready, &e, string(ready.Status))
+			setText(nodes.Reason, &e, ready.Reason)
 		}
 		if ok && ready.Status != corev1.ConditionTrue {
-			setText(node.Message, &e, ready.Message)
-			setText(node.Cause, &e, says(ready.Message))
-			setTime(node.Heard, &e, ready.LastHeartbeatTime.Time)
+			setText(nodes.Message, &e, ready.Message)
+			setText(nodes.Cause, &e, says(ready.Message))
+			setTime(nodes.Heard, &e, ready.LastHeartbeatTime.Time)
 		}
 		o.setLease(&e, n.Name)
 		setConditions(&e, n)
-		node.Pods.Set(&e, held[n.Name])
-		node.Unready.Set(&e, unready[n.Name])
+		nodes.Pods.Set(&e, held[n.Name])
+		nodes.Unready.Set(&e, unready[n.Name])
 		if f, ok := failures[n.Name]; ok {
-			node.Sandboxes.Set(&e, f.count)
-			setTime(node.SandboxLast, &e, f.last)
-			setText(node.SandboxWhy, &e, f.why)
-			setText(node.SandboxText, &e, f.text)
+			nodes.Sandboxes.Set(&e, f.count)
+			setTime(nodes.SandboxLast, &e, f.last)
+			setText(nodes.SandboxWhy, &e, f.why)
+			setText(nodes.SandboxText, &e, f.text)
 		}
 		o.tell(n.Name, e)
 	}
@@ -80,7 +80,7 @@ func condition(n *corev1.Node, t corev1.NodeConditionType) (corev1.NodeCondition
 
 func setConditions(e *event.Event, n *corev1.Node) {
 	if n.Spec.Unschedulable {
-		node.Cordoned.Set(e, true)
+		nodes.Cordoned.Set(e, true)
 	}
 	var under []string
 	for _, c := range n.Status.Conditions {
@@ -95,11 +95,11 @@ func setConditions(e *event.Event, n *corev1.Node) {
 		case corev1.NodePIDPressure:
 			under = append(under, "pid")
 		case corev1.NodeNetworkUnavailable:
-			node.NoNetwork.Set(e, true)
+			nodes.NoNetwork.Set(e, true)
 		}
 	}
 	slices.Sort(under)
-	setText(node.Pressure, e, strings.Join(under, ", "))
+	setText(nodes.Pressure, e, strings.Join(under, ", "))
 }
 
 // setLease tells whether the kubelet still renews its lease. The time of a
@@ -117,14 +117,14 @@ func (o *observer) setLease(e *event.Event, name string) {
 		after = time.Duration(*d) * time.Second
 	}
 	renewed := l.Spec.RenewTime.Time
-	if ready, _ := node.Ready.Get(*e); ready == string(corev1.ConditionUnknown) {
+	if ready, _ := nodes.Ready.Get(*e); ready == string(corev1.ConditionUnknown) {
 		after = min(after, 15*time.Second) // its controller has given up on it already
 	}
 	if o.src.Now().Sub(renewed) > after {
-		setTime(node.Renewed, e, renewed)
+		setTime(nodes.Renewed, e, renewed)
 		return
 	}
-	node.Fresh.Set(e, true)
+	nodes.Fresh.Set(e, true)
 }
 
 // says finds in the kubelet's message which of its two foundations is down. The
@@ -134,11 +134,11 @@ func says(message string) string {
 	switch {
 	case strings.Contains(m, "container runtime is down"), strings.Contains(m, "pleg is not healthy"),
 		strings.Contains(m, "container runtime status check may not have completed"), strings.Contains(m, "failed to get runtime"):
-		return node.Runtime
+		return nodes.Runtime
 	case strings.Contains(m, "networkready=false"), strings.Contains(m, "network plugin"), strings.Contains(m, "cni plugin not initialized"), strings.Contains(m, "cni config uninitialized"):
-		return node.Network
+		return nodes.Network
 	case strings.Contains(m, "runtimeready=false"), strings.Contains(m, "runtime not ready"):
-		return node.Runtime
+		return nodes.Runtime
 	}
 	return ""
 }
@@ -191,7 +191,7 @@ var (
 
 func sandboxWhy(reason, message string) string {
 	if reason == "NetworkNotReady" {
-		return node.Network
+		return nodes.Network
 	}
 	m := strings.ToLower(message)
 	has := func(w string) bool { return strings.Contains(m, w) }
@@ -199,11 +199,11 @@ func sandboxWhy(reason, message string) string {
 	// connection: what the runtime says of its network comes first.
 	switch {
 	case slices.ContainsFunc(networkWords, has):
-		return node.Network
+		return nodes.Network
 	case slices.ContainsFunc(runtimeWords, has):
-		return node.Runtime
+		return nodes.Runtime
 	}
-	return node.Other
+	return nodes.Other
 }
 
 // maxWanting bounds the pods that one fact names.
@@ -227,21 +227,21 @@ func (o *observer) tellDevices(pods []*corev1.Pod) {
 	if len(wanted) == 0 {
 		return
 	}
-	nodes, err := o.src.Nodes.List(labels.Everything())
+	all, err := o.src.Nodes.List(labels.Everything())
 	if err != nil {
 		return
 	}
-	for _, n := range sorted(nodes) {
+	for _, n := range sorted(all) {
 		for _, r := range slices.Sorted(maps.Keys(wanted)) {
 			has, can := n.Status.Capacity[r], n.Status.Allocatable[r]
 			if has.Sign() <= 0 || can.Cmp(has) >= 0 || !source.Plausible(n.Name, string(r)) {
 				continue
 			}
-			e := about(node.Device, time.Time{}, event.NodeKey(n.Name), wanted[r][:min(len(wanted[r]), maxWanting)]...)
-			setText(node.Name, &e, string(r))
-			node.Capacity.Set(&e, has.Value())
-			node.Allocatable.Set(&e, can.Value())
-			node.Wanted.Set(&e, int64(len(wanted[r])))
+			e := about(nodes.Device, time.Time{}, event.NodeKey(n.Name), wanted[r][:min(len(wanted[r]), maxWanting)]...)
+			setText(nodes.Name, &e, string(r))
+			nodes.Capacity.Set(&e, has.Value())
+			nodes.Allocatable.Set(&e, can.Value())
+			nodes.Wanted.Set(&e, int64(len(wanted[r])))
 			o.tell(n.Name+"\x00"+string(r), e)
 		}
 	}
