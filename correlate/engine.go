@@ -60,7 +60,7 @@ const None finding.Cause = "none"
 func Explain(w *window.Window) *story.Story {
 	wrong := symptoms.Of(w)
 	hs, open := judge(w, wrong)
-	return story.Build(decide(w, wrong, hs, open))
+	return story.Build(decide(w, wrong, kept(w, hs), open))
 }
 
 // judge finds the roots of what is wrong, best first, and the symptoms that no
