@@ -14,6 +14,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/rules/dns"
 	"github.com/yairfalse/tapio/correlate/rules/exit"
 	"github.com/yairfalse/tapio/correlate/rules/image"
+	"github.com/yairfalse/tapio/correlate/rules/lifecycle"
 	"github.com/yairfalse/tapio/correlate/rules/memory"
 	"github.com/yairfalse/tapio/correlate/rules/network"
 	"github.com/yairfalse/tapio/correlate/rules/node"
@@ -42,6 +43,7 @@ var families = []func() []rule.Rule{
 	admission.Rules,
 	node.Rules,
 	change.Rules,
+	lifecycle.Rules,
 }
 
 // Rules lists every cause the engine can name, beside "none".

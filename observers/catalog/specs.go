@@ -9,6 +9,7 @@ import (
 	"github.com/yairfalse/tapio/observers/config"
 	"github.com/yairfalse/tapio/observers/health"
 	"github.com/yairfalse/tapio/observers/image"
+	"github.com/yairfalse/tapio/observers/jobs"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
@@ -32,6 +33,7 @@ var Specs = []observers.Spec{
 	admission.Spec,
 	changes.Spec,
 	health.Spec,
+	jobs.Spec,
 	lifecycle.Spec,
 	logs.Spec,
 	memory.Spec,

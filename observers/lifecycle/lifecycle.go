@@ -32,6 +32,9 @@ var (
 	Gone      = event.Field[bool]{Name: "gone", Doc: "the object was removed while it was watched"}
 )
 
+// Finalizers is of Pod too.
+var Finalizers = event.Field[string]{Name: "finalizers", Doc: "finalizers of an object whose deletion was asked for, comma-separated"}
+
 // Fields of Container: a container of a pod as it is. Subject is the
 // container, Owner the pod.
 var (
@@ -91,7 +94,7 @@ var Spec = observers.Spec{
 	Side: observers.Cluster,
 	Doc:  "states and ends of pods, containers and workloads, and what Kubernetes wrote about them",
 	Emits: []observers.Schema{
-		{Kind: Pod, Meaning: "a pod as it is, each time that changes", Fields: event.Fields(Namespace, Name, Phase, Reason, Message, Ready, Created, Deleted, Grace, Gone)},
+		{Kind: Pod, Meaning: "a pod as it is, each time that changes", Fields: event.Fields(Namespace, Name, Phase, Reason, Message, Ready, Created, Deleted, Finalizers, Grace, Gone)},
 		{Kind: Container, Meaning: "a container as it is, each time that changes", Fields: event.Fields(Name, Role, Image, ContainerID, State, Reason, Message, Failure, FailureTarget, Ready, Started, Restarts, MemoryLimit, MemoryRequest)},
 		{Kind: Ended, Meaning: "an instance of a container ended", Fields: event.Fields(Name, Role, ContainerID, Reason, Message, Failure, FailureTarget, ExitCode, Signal, Started, Restarts)},
 		{Kind: Workload, Meaning: "a controller as it is, each time that changes", Fields: event.Fields(Namespace, Name, Desired, Available, Revision, Created, Selector)},

@@ -73,7 +73,7 @@ func nodeReady(t *testing.T, want corev1.ConditionStatus) {
 	})
 }
 
-func running(t *testing.T, ns, name string) {
+func podRuns(t *testing.T, ns, name string) {
 	t.Helper()
 	status(t, client(t), ns, name, name+" runs", func(s corev1.ContainerStatus) bool { return s.Ready })
 }
@@ -87,7 +87,7 @@ func TestAPINodes(t *testing.T) {
 		{
 			name: "kubelet", manifest: onNode("there"), target: []string{"pod/there"},
 			after: func(t *testing.T, ns string) {
-				running(t, ns, "there")
+				podRuns(t, ns, "there")
 				freeze(t, "n2-kubelet")
 				nodeReady(t, corev1.ConditionUnknown)
 			},
@@ -118,7 +118,7 @@ func TestAPINodes(t *testing.T) {
 		cases = append(cases, apiCase{
 			name: "container runtime", manifest: onNode("there"), target: []string{"pod/there"},
 			after: func(t *testing.T, ns string) {
-				running(t, ns, "there")
+				podRuns(t, ns, "there")
 				freeze(t, "n2-containerd")
 				nodeReady(t, corev1.ConditionFalse)
 			},

@@ -15,6 +15,8 @@ import (
 	healthcluster "github.com/yairfalse/tapio/observers/health/cluster"
 	"github.com/yairfalse/tapio/observers/image"
 	imagecluster "github.com/yairfalse/tapio/observers/image/cluster"
+	"github.com/yairfalse/tapio/observers/jobs"
+	jobscluster "github.com/yairfalse/tapio/observers/jobs/cluster"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	lifecyclecluster "github.com/yairfalse/tapio/observers/lifecycle/cluster"
 	"github.com/yairfalse/tapio/observers/logs"
@@ -46,6 +48,7 @@ var Entries = []Entry{
 	{Spec: admission.Spec, Open: admissioncluster.Open},
 	{Spec: changes.Spec, Open: changescluster.Open},
 	{Spec: health.Spec, Open: healthcluster.Open},
+	{Spec: jobs.Spec, Open: jobscluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},
 	{Spec: resolver.Spec, Open: resolvercluster.Open},

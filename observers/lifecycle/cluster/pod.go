@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +24,7 @@ type podMemory struct {
 
 // podState is what makes a pod's fact differ from the one before.
 type podState struct {
-	namespace, name, phase, reason, message, node string
+	namespace, name, phase, reason, message, node, finalizers string
 
 	owner            event.Key
 	ready            bool
@@ -83,6 +84,7 @@ func podStateOf(p *corev1.Pod, owner event.Key) podState {
 			grace = time.Duration(*s) * time.Second
 		}
 		st.deleted = unix(p.DeletionTimestamp.Add(-grace))
+		st.finalizers = clip(strings.Join(p.Finalizers, ", "))
 	}
 	return st
 }
@@ -112,6 +114,7 @@ func podEvent(uid types.UID, st podState, at time.Time) event.Event {
 	setText(lifecycle.Phase, &e, st.phase)
 	setText(lifecycle.Reason, &e, st.reason)
 	setText(lifecycle.Message, &e, st.message)
+	setText(lifecycle.Finalizers, &e, st.finalizers)
 	lifecycle.Ready.Set(&e, st.ready)
 	if st.created > 0 {
 		lifecycle.Created.Set(&e, st.created)
