@@ -27,12 +27,11 @@ import (
 
 // Specs declare all observers, by name.
 var Specs = []observers.Spec{
+	admission.Spec,
+	changes.Spec,
 	config.Spec,
 	health.Spec,
 	image.Spec,
-	admission.Spec,
-	changes.Spec,
-	health.Spec,
 	jobs.Spec,
 	lifecycle.Spec,
 	logs.Spec,

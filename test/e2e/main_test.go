@@ -101,7 +101,9 @@ func apply(t *testing.T, ns, manifest string) {
 // command runs a program and returns all it wrote.
 func command(t *testing.T, name string, args ...string) ([]byte, error) {
 	t.Helper()
-	return exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute) // also while a test cleans up
+	defer cancel()
+	return exec.CommandContext(ctx, name, args...).CombinedOutput()
 }
 
 // pod is the manifest of a pod with one container "app".

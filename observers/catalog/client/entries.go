@@ -42,12 +42,11 @@ type Entry = cluster.Entry
 
 // Entries are all of them, by name.
 var Entries = []Entry{
+	{Spec: admission.Spec, Open: admissioncluster.Open},
+	{Spec: changes.Spec, Open: changescluster.Open},
 	{Spec: config.Spec, Open: configcluster.Open},
 	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: image.Spec, Open: imagecluster.Open},
-	{Spec: admission.Spec, Open: admissioncluster.Open},
-	{Spec: changes.Spec, Open: changescluster.Open},
-	{Spec: health.Spec, Open: healthcluster.Open},
 	{Spec: jobs.Spec, Open: jobscluster.Open},
 	{Spec: lifecycle.Spec, Open: lifecyclecluster.Open},
 	{Spec: logs.Spec, Open: logscluster.Open},

@@ -84,7 +84,10 @@ func schedule(c *batchv1.CronJob) (cron.Schedule, bool) {
 	if c.Spec.TimeZone != nil {
 		zone = *c.Spec.TimeZone
 	}
-	if strings.Contains(text, "TZ") { // a zone in the schedule is accepted from old objects only
+	if strings.HasPrefix(text, "TZ=") || strings.HasPrefix(text, "CRON_TZ=") { // accepted of old objects only
+		if !strings.Contains(text, " ") {
+			return nil, false // the parser looks for the blank behind the zone
+		}
 		zone = ""
 	}
 	if zone != "" {
