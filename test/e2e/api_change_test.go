@@ -41,9 +41,9 @@ func TestAPIChange(t *testing.T) {
 			name: "rollout that never becomes ready", manifest: serving, target: []string{"deploy/web"},
 			after: func(t *testing.T, ns string) {
 				ready(t, ns, "web", 2)
-				kubectl(t, ns, "patch", "deploy", "web", "-p", `{"spec":{"template":{"spec":{"containers":[{"name":"app","readinessProbe":{"exec":{"command":["/bin/sh","-c","exit 1"]},"periodSeconds":1}}]}}}}`)
+				kubectl(t, ns, "patch", "deploy", "web", "-p", `{"spec":{"template":{"spec":{"readinessGates":[{"conditionType":"example.org/never"}]}}}}`)
 			},
-			cause: "change/bad-rollout", entity: web, says: []string{"revision 2 does not become ready", "readiness probe of app"},
+			cause: "change/bad-rollout", entity: web, says: []string{"revision 2 does not become ready", "readiness gates"},
 		},
 		{
 			name: "job that gave up", manifest: job("once", container("app", "exit, \"3\"")), target: []string{"job/once"},

@@ -76,6 +76,9 @@ func (o *observer) tellConfig(kind string, m metav1.Object, u *use, now map[stri
 	if !source.Plausible(m.GetName()) || at.IsZero() || o.src.Now().Sub(at) > lookback {
 		return
 	}
+	if what == changes.Made && !u.newest.Before(at) {
+		return // it was there before they began: no change for them
+	}
 	e := about(changes.Edited, at, event.Key{Type: event.Config, ID: id}, peers(u.workloads)...)
 	setText(changes.What, &e, what)
 	setText(changes.Kind, &e, kind)

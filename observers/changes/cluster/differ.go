@@ -48,6 +48,7 @@ func differ(from, to *corev1.PodTemplateSpec) []string {
 	add("affinity", a.Affinity, b.Affinity)
 	add("tolerations", a.Tolerations, b.Tolerations)
 	add("topology spread", a.TopologySpreadConstraints, b.TopologySpreadConstraints)
+	add("readiness gates", a.ReadinessGates, b.ReadinessGates)
 	add("priority class", a.PriorityClassName, b.PriorityClassName)
 	add("DNS policy", [2]any{a.DNSPolicy, a.DNSConfig}, [2]any{b.DNSPolicy, b.DNSConfig})
 	add("host network", a.HostNetwork, b.HostNetwork)
