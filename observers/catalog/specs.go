@@ -13,7 +13,6 @@ import (
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/logs"
 	"github.com/yairfalse/tapio/observers/memory"
-	"github.com/yairfalse/tapio/observers/node"
 	"github.com/yairfalse/tapio/observers/nodes"
 	"github.com/yairfalse/tapio/observers/past"
 	"github.com/yairfalse/tapio/observers/resolver"
@@ -39,10 +38,9 @@ var Specs = []observers.Spec{
 	past.Spec,
 	resolver.Spec,
 	routes.Spec,
+	nodes.Spec,
 	runtime.Spec,
 	scheduling.Spec,
-	node.Spec,
-	nodes.Spec,
 	services.Spec,
 	signals.Spec,
 	storage.Spec,

@@ -21,8 +21,6 @@ import (
 	lifecyclecluster "github.com/yairfalse/tapio/observers/lifecycle/cluster"
 	"github.com/yairfalse/tapio/observers/logs"
 	logscluster "github.com/yairfalse/tapio/observers/logs/cluster"
-	"github.com/yairfalse/tapio/observers/node"
-	nodecluster "github.com/yairfalse/tapio/observers/node/cluster"
 	"github.com/yairfalse/tapio/observers/nodes"
 	nodescluster "github.com/yairfalse/tapio/observers/nodes/cluster"
 	"github.com/yairfalse/tapio/observers/resolver"
@@ -55,6 +53,7 @@ var Entries = []Entry{
 	{Spec: scheduling.Spec, Open: schedulingcluster.Open},
 	{Spec: node.Spec, Open: nodecluster.Open},
 	{Spec: nodes.Spec, Open: nodescluster.Open},
+	{Spec: scheduling.Spec, Open: schedulingcluster.Open},
 	{Spec: services.Spec, Open: servicescluster.Open},
 	{Spec: storage.Spec, Open: storagecluster.Open},
 }
