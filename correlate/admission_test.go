@@ -193,6 +193,14 @@ func TestAdmission(t *testing.T) {
 			},
 		},
 		{
+			name: "refused by a quota that has room since", want: "admission/denied", says: "pods were refused and nothing refuses them now",
+			set: func(s *facts.Set) {
+				m := web
+				m.Message = "exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"
+				s.Missing(m, -60)
+			},
+		},
+		{
 			name: "refused for a reason that only the API server knows", want: "admission/denied", says: "web: pods cannot be created: the moon is full",
 			set: func(s *facts.Set) { s.Missing(words, -60) },
 		},

@@ -2,6 +2,8 @@ package admission
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/yairfalse/tapio/correlate/claims"
 	"github.com/yairfalse/tapio/correlate/finding"
@@ -114,9 +116,30 @@ func deniedByWords(w *window.Window, s shortage) (finding.Hypothesis, bool) {
 	e.Claim, e.Origin = "the API server says: "+reason, "its refusal"
 	h := refusedBy(w, Denied, s, e, finding.RefusalWords, s.key)
 	h.Headline = fmt.Sprintf("%s: pods cannot be created: %s", w.Graph.Label(s.key), reason)
+	if outdated(w, message) {
+		h.Headline = fmt.Sprintf("%s: pods were refused and nothing refuses them now; its controller tries again after a growing pause. It was told: %s", w.Graph.Label(s.key), reason)
+		h.Now = "the next attempt of its controller is due"
+	}
 	h.Absent = []finding.Absent{{What: "the object that makes the API server refuse", Why: "none of those that could be read does"}}
 	h.Advice = []finding.Advice{{
 		Command: fmt.Sprintf("kubectl -n %s describe %s", w.Graph.Name(s.key).Namespace, typed(w, s.key)), Expect: "the refusal in full",
 	}}
 	return h, true
+}
+
+// outdated tells whether a refusal is of a sort that the objects show while it
+// lasts, and they do not show it: what stood in the way has gone since.
+func outdated(w *window.Window, message string) bool {
+	switch {
+	case strings.Contains(message, "exceeded quota: "):
+		return !unread(w, "list resourcequotas")
+	case strings.Contains(message, "error looking up service account "):
+		return !unread(w, "list serviceaccounts")
+	}
+	return false
+}
+
+// unread tells whether the observer misses a list.
+func unread(w *window.Window, need string) bool {
+	return slices.ContainsFunc(w.Gaps, func(g window.Gap) bool { return g.Observer == admission.Spec.Name && g.Need.Name == need })
 }
