@@ -13,6 +13,7 @@ import (
 	adm "github.com/yairfalse/tapio/observers/admission"
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/lifecycle"
+	"github.com/yairfalse/tapio/observers/logs"
 )
 
 // admissionCauses lists the causes that the family supports in a window, and all
@@ -299,5 +300,43 @@ func TestMutated(t *testing.T) {
 				t.Errorf("supported %v, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestRBACForbidden(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		set  func(*facts.Set)
+		want string
+	}{
+		{
+			name: "refused, and ended after it", want: "admission/rbac-forbidden",
+			set: func(s *facts.Set) {
+				s.Pod(redis, -10, facts.State{State: lifecycle.Waiting, Reason: "CrashLoopBackOff", Restarts: 2})
+				s.Says(redis, -31, logs.Forbidden, "list pods")
+				s.Ended(redis, -40, -30, "Error", 1, "")
+			},
+		},
+		{
+			name: "refused, and well all the same",
+			set: func(s *facts.Set) {
+				s.Pod(redis, -10, running(-500, 0))
+				s.Says(redis, -31, logs.Forbidden, "list pods")
+			},
+		},
+		{
+			name: "it ended for another reason",
+			set: func(s *facts.Set) {
+				s.Pod(redis, -10, facts.State{State: lifecycle.Waiting, Reason: "CrashLoopBackOff", Restarts: 2})
+				s.Says(redis, -31, logs.NoFile, "/etc/app.yaml")
+				s.Ended(redis, -40, -30, "Error", 1, "")
+			},
+		},
+	} {
+		s := &facts.Set{}
+		tt.set(s)
+		if got, _ := admissionCauses(s.Window(0, false, redis)); strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: supported %v, want %q", tt.name, got, tt.want)
+		}
 	}
 }

@@ -22,6 +22,9 @@ const (
 	PodChanged      Weight = "pod-not-as-template"
 	ChangeFitsEnd   Weight = "change-fits-end"
 	NotRefused      Weight = "not-refused"
+
+	RefusedAccount    Weight = "account-refused"
+	EndedAfterRefusal Weight = "failed-after-account-refused"
 )
 
 var admissionWeights = map[Weight]Entry{
@@ -45,4 +48,7 @@ var admissionWeights = map[Weight]Entry{
 	PodChanged:      {1.0, "something changed the pod on its way; that is often wanted"},
 	ChangeFitsEnd:   {3.0, "the container fails in the very thing that was changed"},
 	NotRefused:      {-1.0, "no attempt to create a pod was refused"},
+
+	RefusedAccount:    {2.0, "the program repeats the API server's own words on its account and the right that it lacks"},
+	EndedAfterRefusal: {1.5, "the container fails right after it was refused"},
 }

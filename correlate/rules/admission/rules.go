@@ -38,5 +38,10 @@ func Rules() []rule.Rule {
 			Doc:    "A pod was changed on its way to be made, and its container fails in the very thing that was changed: a lowered memory limit and an OOM kill, another image and a failed pull.",
 			Rivals: []finding.Cause{"memory/limit-oom", "memory/limit-too-small", "image/not-found"},
 		},
+		rule.Rule{
+			Cause: RBACForbidden, Eval: evalRBACForbidden,
+			Doc:    "A program's log repeats that the API server refuses its service account a right, and its container fails after it. It is the weakest of the family: only the program's own words tell.",
+			Rivals: []finding.Cause{ServiceAccountMissing, "config/cloud-identity", "exit/dependency-unavailable"},
+		},
 	)
 }
