@@ -7,7 +7,7 @@ const (
 	ZeroServed      Weight = "zero-pods-behind-service"
 	ZeroNew         Weight = "zero-pods-of-late"
 	ZeroFromBirth   Weight = "zero-pods-from-the-start"
-	CallersComplain Weight = "callers-complain"
+	CallersOfIt     Weight = "callers-of-it-complain"
 	AskedAbout      Weight = "asked-about-itself"
 	NewUnready      Weight = "new-revision-unready"
 	OldReady        Weight = "old-revision-ready"
@@ -33,7 +33,7 @@ var changeWeights = map[Weight]Entry{
 	ZeroNeeded:      {2.5, "others name its Service in their configuration"},
 	ZeroNew:         {1.5, "it was scaled down within the window"},
 	ZeroFromBirth:   {-1.5, "it was made with no pods: nobody took them away"},
-	CallersComplain: {2.0, "programs complain of calls to it now"},
+	CallersOfIt:     {2.0, "programs complain of calls to it now"},
 	AskedAbout:      {2.5, "the question is about this very object"},
 	NewUnready:      {1.5, "none of the newest revision's pods is ready"},
 	OldReady:        {2.0, "pods of the earlier revision are ready at the same time, in the same surroundings"},

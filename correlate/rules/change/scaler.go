@@ -38,7 +38,7 @@ func evalHPAWrong(w *window.Window) []finding.Hypothesis {
 			if !ok {
 				continue // busy, and good for it
 			}
-			h.For = append(h.For, finding.Support{Evidence: hurt, Weight: finding.CallersComplain})
+			h.For = append(h.For, finding.Support{Evidence: hurt, Weight: finding.CallersOfIt})
 			h.Chain = append(h.Chain, link(k, hurt.Entity, finding.Interrupts, hurt))
 		}
 		h.For = append(h.For, finding.Support{Evidence: e, Weight: weight})

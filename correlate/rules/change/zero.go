@@ -122,7 +122,7 @@ func scaledToZero(w *window.Window, f window.Fact, svcs []event.Key, needed int6
 		add("the question is about "+w.Graph.Label(k), finding.AskedAbout, event.Key{})
 	}
 	if hurt {
-		h.For = append(h.For, finding.Support{Evidence: complains, Weight: finding.CallersComplain})
+		h.For = append(h.For, finding.Support{Evidence: complains, Weight: finding.CallersOfIt})
 		h.Chain = append(h.Chain, link(k, complains.Entity, finding.Interrupts, complains))
 	}
 	if changes.AtBirth.Or(f.Event, false) {
