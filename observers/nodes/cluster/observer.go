@@ -77,8 +77,9 @@ func sorted[T metav1.Object](list []T) []T {
 // settling is how long a pod may be on its way before that is trouble.
 const settling = 15 * time.Second
 
-// troubled tells whether a node may be what ails the pod: it is placed and not
-// ready, has failed, or does not go.
+// troubled tells whether a node may be what ails the pod: it does not go, it
+// failed as a whole, no container of it was ever begun, or it is not ready
+// although its containers are. One that crashes has other reasons.
 func (o *observer) troubled(p *corev1.Pod) bool {
 	age := o.src.Now().Sub(p.CreationTimestamp.Time)
 	switch {
@@ -87,9 +88,16 @@ func (o *observer) troubled(p *corev1.Pod) bool {
 	case p.DeletionTimestamp != nil:
 		return o.src.Now().After(p.DeletionTimestamp.Time)
 	case p.Status.Phase == corev1.PodFailed:
-		return true
+		return p.Status.Reason != ""
+	case age <= settling || topology.Ready(p):
+		return false
 	}
-	return age > settling && !topology.Ready(p)
+	begun, well := false, true
+	for _, c := range p.Status.ContainerStatuses {
+		begun = begun || c.State.Running != nil || c.State.Terminated != nil || c.LastTerminationState.Terminated != nil || c.RestartCount > 0
+		well = well && c.Ready
+	}
+	return well || !begun && p.Status.PodIP == ""
 }
 
 func (o *observer) tell(id string, e event.Event) {
