@@ -42,7 +42,7 @@ func requesting(name, requests string) string {
 	return strings.Replace(placed(name, 1, "", ""), "args: [pause]}", "args: [pause], resources: {requests: {"+requests+"}}}", 1)
 }
 
-func podOf(name string) story.Entity { return story.Entity{Kind: "Pod", Name: name + "-*"} }
+func thePod(name string) story.Entity { return story.Entity{Kind: "Pod", Name: name + "-*"} }
 
 // apart keeps pods with a label off each other's node.
 func apart(label string) string {
@@ -57,33 +57,33 @@ func TestScheduling(t *testing.T) {
 	runAPICases(t, []apiCase{
 		{
 			name: "cpu", manifest: requesting("big", `cpu: "640"`), target: []string{"deploy/big"},
-			cause: "scheduling/insufficient-cpu", entity: podOf("big"), says: []string{"it asks for 640 CPU, and the largest node has"},
+			cause: "scheduling/insufficient-cpu", entity: thePod("big"), says: []string{"it asks for 640 CPU, and the largest node has"},
 			not: []string{"scheduling/insufficient-memory", "scheduling/node-selector", "node/scheduler-down"},
 		},
 		{
 			name: "memory", manifest: requesting("big", "memory: 9000Gi"), target: []string{"deploy/big"},
-			cause: "scheduling/insufficient-memory", entity: podOf("big"), not: []string{"scheduling/insufficient-cpu", "memory/limit-oom"},
+			cause: "scheduling/insufficient-memory", entity: thePod("big"), not: []string{"scheduling/insufficient-cpu", "memory/limit-oom"},
 		},
 		{
 			name: "local storage", manifest: requesting("big", "ephemeral-storage: 90000Gi"), target: []string{"deploy/big"},
-			cause: "scheduling/insufficient-storage", entity: podOf("big"), not: []string{"scheduling/insufficient-memory"},
+			cause: "scheduling/insufficient-storage", entity: thePod("big"), not: []string{"scheduling/insufficient-memory"},
 		},
 		{
 			name: "device", manifest: strings.ReplaceAll(requesting("gpu", `example.com/gpu: "2"`), `{requests: {example.com/gpu: "2"}}`, `{limits: {example.com/gpu: "2"}}`), target: []string{"deploy/gpu"},
-			cause: "scheduling/insufficient-devices", entity: podOf("gpu"), says: []string{"it asks for 2 example.com/gpu, and no node offers any"},
+			cause: "scheduling/insufficient-devices", entity: thePod("gpu"), says: []string{"it asks for 2 example.com/gpu, and no node offers any"},
 		},
 		{
 			name: "selector", manifest: placed("picky", 1, "", indented("nodeSelector: {disk: nowhere}")), target: []string{"deploy/picky"},
-			cause: "scheduling/node-selector", entity: podOf("picky"), says: []string{"no node carries disk=nowhere"}, not: []string{"scheduling/node-affinity"},
+			cause: "scheduling/node-selector", entity: thePod("picky"), says: []string{"no node carries disk=nowhere"}, not: []string{"scheduling/node-affinity"},
 		},
 		{
 			name: "affinity", target: []string{"deploy/picky"},
 			manifest: placed("picky", 1, "", indented("affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: disk, operator: Exists}]}]}}}")),
-			cause:    "scheduling/node-affinity", entity: podOf("picky"), not: []string{"scheduling/node-selector"},
+			cause:    "scheduling/node-affinity", entity: thePod("picky"), not: []string{"scheduling/node-selector"},
 		},
 		{
 			name: "anti-affinity", manifest: placed("apart", 3, "", apart("app: apart")), target: []string{"deploy/apart"},
-			cause: "scheduling/pod-anti-affinity", entity: podOf("apart"), not: []string{"scheduling/topology-spread", "scheduling/node-affinity"},
+			cause: "scheduling/pod-anti-affinity", entity: thePod("apart"), not: []string{"scheduling/topology-spread", "scheduling/node-affinity"},
 		},
 		{
 			name: "anti-affinity of the others", target: []string{"deploy/late"},
@@ -92,30 +92,30 @@ func TestScheduling(t *testing.T) {
 				runningPods(t, ns, "app=early", 2)
 				apply(t, ns, placed("late", 1, `, shared: "yes"`, ""))
 			},
-			cause: "scheduling/pod-anti-affinity", entity: podOf("late"),
+			cause: "scheduling/pod-anti-affinity", entity: thePod("late"),
 		},
 		{
 			name: "pod affinity", target: []string{"deploy/lonely"},
 			manifest: placed("lonely", 1, "", indented("affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: nobody}}}]}}")),
-			cause:    "scheduling/pod-affinity", entity: podOf("lonely"), not: []string{"scheduling/pod-anti-affinity"},
+			cause:    "scheduling/pod-affinity", entity: thePod("lonely"), not: []string{"scheduling/pod-anti-affinity"},
 		},
 		{
 			name: "spread", target: []string{"deploy/even"},
 			manifest: placed("even", 1, "", indented("topologySpreadConstraints: [{maxSkew: 1, topologyKey: example.com/rack, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: even}}}]")),
-			cause:    "scheduling/topology-spread", entity: podOf("even"), not: []string{"scheduling/pod-anti-affinity"},
+			cause:    "scheduling/topology-spread", entity: thePod("even"), not: []string{"scheduling/pod-anti-affinity"},
 		},
 		{
 			name: "host port", target: []string{"deploy/port"},
 			manifest: strings.Replace(placed("port", 3, "", ""), "args: [pause]}", "args: [pause], ports: [{containerPort: 1, hostPort: 42173}]}", 1),
-			cause:    "scheduling/host-port", entity: podOf("port"), says: []string{"port 42173/TCP is taken on every node"},
+			cause:    "scheduling/host-port", entity: thePod("port"), says: []string{"port 42173/TCP is taken on every node"},
 		},
 		{
 			name: "gated", target: []string{"deploy/gated"}, manifest: placed("gated", 1, "", indented("schedulingGates: [{name: example.com/never}]")),
-			cause: "scheduling/gated", entity: podOf("gated"), not: []string{"node/scheduler-down"},
+			cause: "scheduling/gated", entity: thePod("gated"), not: []string{"node/scheduler-down"},
 		},
 		{
 			name: "nobody serves its scheduler's name", target: []string{"deploy/other"}, manifest: placed("other", 1, "", indented("schedulerName: nobody")),
-			cause: "node/scheduler-down", entity: podOf("other"), not: []string{"scheduling/insufficient-cpu"},
+			cause: "node/scheduler-down", entity: thePod("other"), not: []string{"scheduling/insufficient-cpu"},
 		},
 		{
 			name: "a rollout that cannot be placed while the old pods run", manifest: placed("roll", 1, "", ""), target: []string{"deploy/roll"},
@@ -123,7 +123,7 @@ func TestScheduling(t *testing.T) {
 				runningPods(t, ns, "app=roll", 1)
 				apply(t, ns, placed("roll", 1, "", indented("nodeSelector: {disk: nowhere}")))
 			},
-			cause: "scheduling/node-selector", entity: podOf("roll"),
+			cause: "scheduling/node-selector", entity: thePod("roll"),
 		},
 		{
 			name: "a selector that one node satisfies", manifest: placed("fine", 1, "", indented("nodeSelector: {"+hostname+"}")), target: []string{"deploy/fine"},

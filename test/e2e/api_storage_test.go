@@ -84,14 +84,14 @@ func TestStorage(t *testing.T) {
 				runningPods(t, ns, "app=first", 1)
 				apply(t, ns, using("db"))
 			},
-			cause: "storage/multi-attach", entity: podOf("db"), not: []string{"storage/pv-taken"},
+			cause: "storage/multi-attach", entity: thePod("db"), not: []string{"storage/pv-taken"},
 		},
 		{
-			name: "host path", cause: "storage/mount-failed", entity: podOf("db"), not: []string{"image/not-found"},
+			name: "host path", cause: "storage/mount-failed", entity: thePod("db"), not: []string{"image/not-found"},
 			manifest: strings.Replace(using("db"), "persistentVolumeClaim: {claimName: data}", "hostPath: {path: /nowhere/NAMESPACE, type: Directory}", 1),
 		},
 		{
-			name: "emptyDir too full", cause: "storage/evicted", entity: podOf("db"), not: []string{"memory/evicted"},
+			name: "emptyDir too full", cause: "storage/evicted", entity: thePod("db"), not: []string{"memory/evicted"},
 			manifest: strings.Replace(strings.Replace(using("db"), "persistentVolumeClaim: {claimName: data}", "emptyDir: {sizeLimit: 1Mi}", 1),
 				"args: [pause]", `command: [/bin/sh, -c, "dd if=/dev/zero of=/data/x bs=1M count=8; sleep 3600"]`, 1),
 		},
