@@ -33,16 +33,13 @@ func Image(f window.Fact) finding.Evidence {
 	return finding.Evidence{Observer: image.Spec.Name, Kind: image.Failed, Entity: f.Subject(), At: f.At, Trust: finding.API, Claim: claim}
 }
 
-// ImageBeside is what the objects tell beside the registry's answer; ok is
-// false when that is nothing.
-func ImageBeside(f window.Fact) (finding.Evidence, bool) {
+// ImageNames is what the objects tell of the image's name: who runs another of
+// the repository, and what the revision before had. ok is false when that is
+// nothing.
+func ImageNames(f window.Fact) (finding.Evidence, bool) {
 	e := Image(f)
 	other, same := image.OtherImage.Or(f.Event, ""), image.SameRepository.Or(f.Event, 0)
 	switch {
-	case image.SecretAbsent.Or(f.Event, "") != "":
-		e.Claim = fmt.Sprintf("its pull secret %s does not exist", image.SecretAbsent.Or(f.Event, ""))
-	case image.SecretForeign.Or(f.Event, "") != "":
-		e.Claim = fmt.Sprintf("its pull secret %s has no credentials for %s", image.SecretForeign.Or(f.Event, ""), image.Registry.Or(f.Event, ""))
 	case same > 0 && other == image.Image.Or(f.Event, ""):
 		e.Claim = OthersRun(same) + " this image"
 	case same > 0:
@@ -52,6 +49,21 @@ func ImageBeside(f window.Fact) (finding.Evidence, bool) {
 		if image.EarlierRuns.Or(f.Event, false) {
 			e.Claim += ", which runs"
 		}
+	default:
+		return finding.Evidence{}, false
+	}
+	return e, true
+}
+
+// ImageSecrets is what the objects tell of the pod's pull secrets; ok is false
+// when that is nothing.
+func ImageSecrets(f window.Fact) (finding.Evidence, bool) {
+	e := Image(f)
+	switch {
+	case image.SecretAbsent.Or(f.Event, "") != "":
+		e.Claim = fmt.Sprintf("its pull secret %s does not exist", image.SecretAbsent.Or(f.Event, ""))
+	case image.SecretForeign.Or(f.Event, "") != "":
+		e.Claim = fmt.Sprintf("its pull secret %s has no credentials for %s", image.SecretForeign.Or(f.Event, ""), image.Registry.Or(f.Event, ""))
 	case image.PullSecrets.Or(f.Event, 1) == 0:
 		e.Claim = "the pod names no pull secret"
 	default:

@@ -43,7 +43,10 @@ func (s *Set) WaitsForImage(p Pod, at float64, x Pull) {
 	image.PullSecrets.Set(&e, x.PullSecrets)
 	image.SameRepository.Set(&e, x.SameRepository)
 	image.WithSecrets.Set(&e, x.WithSecrets)
+	image.Official.Set(&e, ref.Official())
 	if x.Earlier != "" {
+		old, _ := image.Parse(x.Earlier)
+		image.EarlierHost.Set(&e, old.Registry == ref.Registry)
 		image.EarlierRuns.Set(&e, x.EarlierRuns)
 	}
 	s.add(observers.Cluster, e)

@@ -32,6 +32,8 @@ var (
 	WithSecrets    = event.Field[int64]{Name: "with_secrets", Unit: event.Count, Doc: "how many of those name pull secrets"}
 	AlikeFailing   = event.Field[int64]{Name: "alike_failing", Unit: event.Count, Doc: "other containers that wait for an image of the registry"}
 	Earlier        = event.Field[string]{Name: "earlier", Doc: "image that the container had in the revision before, when it was another"}
+	EarlierHost    = event.Field[bool]{Name: "earlier_host", Doc: "that image is of the same registry"}
+	Official       = event.Field[bool]{Name: "official", Doc: "the name is one of Docker's own images, which are all public"}
 	EarlierRuns    = event.Field[bool]{Name: "earlier_runs", Doc: "a container runs that image now"}
 	Architecture   = event.Field[string]{Name: "architecture", Doc: "operating system and processor of the pod's node"}
 )
@@ -61,7 +63,7 @@ var Spec = observers.Spec{
 	Emits: []observers.Schema{
 		{Kind: Failed, Meaning: "a container waits for an image that cannot be had", Fields: event.Fields(
 			Image, Registry, Repository, Tag, Reason, Class, PullSecrets, SecretAbsent, SecretForeign,
-			SameRepository, OtherImage, SameRegistry, WithSecrets, AlikeFailing, Earlier, EarlierRuns, Architecture)},
+			SameRepository, OtherImage, SameRegistry, WithSecrets, AlikeFailing, Earlier, EarlierHost, EarlierRuns, Official, Architecture)},
 	},
 	Needs: []observers.Need{
 		{Type: observers.Verb, Name: "list pods"},

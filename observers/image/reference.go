@@ -14,6 +14,11 @@ func (r Reference) Same(o Reference) bool {
 	return r.Registry == o.Registry && r.Repository == o.Repository
 }
 
+// Official tells whether the name is one of Docker's own images.
+func (r Reference) Official() bool {
+	return r.Registry == "docker.io" && strings.HasPrefix(r.Repository, "library/")
+}
+
 // maxReference bounds the names that are looked at, in bytes.
 const maxReference = 512
 

@@ -24,7 +24,7 @@ var failures = []struct {
 	any  []string // and one of these, unless there are none
 }{
 	{what: FailOOM, any: []string{"init was oom-killed", "memory limit too low"}},
-	{what: FailRootRefused, all: []string{"runasnonroot"}},
+	{what: FailRootRefused, any: []string{"runasnonroot", "breaks non-root policy"}},
 	{what: FailNoCommand, any: []string{"no command specified"}},
 	{what: FailUser, any: []string{"no matching entries in passwd file", "unable to find user", "unable to find group"}},
 	{what: FailWorkdir, all: []string{"chdir to cwd"}},

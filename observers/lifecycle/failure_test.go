@@ -20,6 +20,7 @@ func TestFailureOf(t *testing.T) {
 		{`container has runAsNonRoot and image will run as root (pod: "x", container: app)`, FailRootRefused, ""},
 		{`container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root`, FailRootRefused, ""},
 		{"exec user process caused: no such file or directory", FailNotFound, ""},
+		{`container's runAsUser breaks non-root policy (pod: "x", container: app)`, FailRootRefused, ""},
 		{"back-off 5m0s restarting failed container=app pod=x", "", ""},
 		{"no such file or directory", "", ""},
 		{"failed to generate container spec: no command specified", FailNoCommand, ""},

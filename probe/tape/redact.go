@@ -35,12 +35,15 @@ var plain = map[string]bool{
 	// scheduling and storage
 	"against": true, "words": true, "by": true, "of": true, "allowed": true, "lifts": true, "told": true,
 	"class_is": true, "trouble": true, "field": true,
+	// containers, images and configuration
+	"failure": true, "class": true, "why": true, "differs": true, "object": true,
 }
 
 // named gives the class of what other string fields hold.
 var named = map[string]class{
 	"namespace": word, "name": word, "victim_comm": process, "trigger_comm": process, "target_comm": process, "sender_comm": process, "comm": process, "image": image, "container_id": runtimeID,
 	"scheduler": word, "nominated": word, "missing_node": word, "victim": word, "budget": word, "pod": word, "class_name": word, "volume_name": word, "example": word, "volume": word,
+	"other_image": image, "earlier": image,
 }
 
 func (r *redactor) tape(t *Tape) *Tape {

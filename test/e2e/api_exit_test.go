@@ -95,6 +95,10 @@ func TestAPILastWords(t *testing.T) {
 			cause: "memory/heap-exhausted", entity: app("heap"), not: []string{"memory/limit-oom", "exit/panic-or-usage"},
 		},
 		{
+			name: "a limit too small for the sandbox", manifest: pod("tiny", "1Mi", "pause"), target: []string{"pod/tiny"},
+			cause: "memory/limit-too-small", entity: app("tiny"), not: []string{"memory/heap-exhausted", "exit/command-not-found"},
+		},
+		{
 			name: "leadership", manifest: made("lead", "", sh(`echo "E0101 00:00:00.000000 1 leaderelection.go:330] leaderelection lost" >&2; exit 1`)), target: []string{"pod/lead"},
 			cause: "exit/leader-lost", entity: app("lead"), not: []string{"exit/panic-or-usage"},
 		},

@@ -26,7 +26,7 @@ func evalNotFound(w *window.Window) []finding.Hypothesis {
 			continue
 		}
 		if clue := nameClue(f); clue != "" {
-			e, ok := claims.ImageBeside(f)
+			e, ok := claims.ImageNames(f)
 			if !ok {
 				e = claims.Image(f)
 			}
@@ -42,16 +42,14 @@ func evalNotFound(w *window.Window) []finding.Hypothesis {
 // nameClue is what speaks for a wrong name.
 func nameClue(f window.Fact) finding.Weight {
 	own := image.Image.Or(f.Event, "")
-	registry := image.Registry.Or(f.Event, "")
-	earlier, hasEarlier := image.Parse(image.Earlier.Or(f.Event, ""))
 	switch {
 	case image.SecretAbsent.Or(f.Event, "") != "":
 		return ""
 	case image.SameRepository.Or(f.Event, 0) > 0 && image.OtherImage.Or(f.Event, own) != own:
 		return finding.OtherTagRuns
-	case hasEarlier && earlier.Registry == registry:
+	case image.EarlierHost.Or(f.Event, false):
 		return finding.OtherNameRan
-	case registry == "docker.io" && strings.HasPrefix(image.Repository.Or(f.Event, ""), "library/"):
+	case image.Official.Or(f.Event, false):
 		return finding.PublicRegistry
 	}
 	return ""
@@ -76,7 +74,7 @@ func evalPullDenied(w *window.Window) []finding.Hypothesis {
 			continue
 		}
 		if clue := secretClue(f); clue != "" {
-			if e, ok := claims.ImageBeside(f); ok {
+			if e, ok := claims.ImageSecrets(f); ok {
 				s = append(s, finding.Support{Evidence: e, Weight: clue})
 			}
 		}
@@ -98,7 +96,7 @@ func secretClue(f window.Fact) finding.Weight {
 		return ""
 	case image.WithSecrets.Or(f.Event, 0) > 0:
 		return finding.OthersHaveOne
-	case strings.HasPrefix(image.Repository.Or(f.Event, ""), "library/") && image.Registry.Or(f.Event, "") == "docker.io":
+	case image.Official.Or(f.Event, false):
 		return ""
 	}
 	return finding.NoPullSecret

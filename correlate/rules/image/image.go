@@ -81,11 +81,15 @@ func propose(w *window.Window, cause finding.Cause, f window.Fact, support ...fi
 		Now:      "container " + c.Leaf() + " has waited for its image for " + words.Span(w.To.Sub(f.At).Truncate(time.Second)),
 		RuledOut: rivals(cause, f), Advice: advice(w, cause, f), Alternatives: alternatives(f),
 	}
-	if beside, ok := claims.ImageBeside(f); ok {
-		from := c
+	beside, ok := claims.ImageNames(f)
+	from := c
+	if cause == PullDenied {
+		beside, ok = claims.ImageSecrets(f)
 		if secret, named := f.Ref(event.Peer); named {
 			from = secret
 		}
+	}
+	if ok {
 		h.Chain = append(h.Chain, finding.Link{
 			From: from, To: c, Mechanism: finding.Blocks, At: beside.At, Trust: finding.API, Sentence: beside.Claim, Evidence: []finding.Evidence{beside},
 		})
@@ -167,9 +171,8 @@ func whyDenied(w *window.Window, f window.Fact) string {
 
 // whyRegistry tells whether the registry is another than before.
 func whyRegistry(f window.Fact) string {
-	earlier, ok := image.Parse(image.Earlier.Or(f.Event, ""))
-	if ok && earlier.Registry != image.Registry.Or(f.Event, "") {
-		return "; the revision before had " + earlier.Registry
+	if e := image.Earlier.Or(f.Event, ""); e != "" && !image.EarlierHost.Or(f.Event, false) {
+		return "; the revision before had " + e
 	}
 	if n := image.AlikeFailing.Or(f.Event, 0); n > 0 {
 		return "; " + words.Count(n, "other container") + " cannot pull from it, either"

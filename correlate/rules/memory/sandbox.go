@@ -86,11 +86,11 @@ func sandboxTooSmall(w *window.Window, pod event.Key, f window.Fact, limited []e
 		s := claims.Pod(p)
 		h.Chain = append(h.Chain, finding.Link{From: pod, To: pod, Mechanism: finding.Blocks, At: s.At, Trust: finding.API, Sentence: s.Claim, Evidence: []finding.Evidence{s}})
 	}
+	h.Advice = slices.DeleteFunc(h.Advice, func(a finding.Advice) bool { return !a.ChangesCluster }) // nothing has run that could have a log
 	for i := range h.Advice {
-		if h.Advice[i].ChangesCluster {
-			h.Advice[i].Expect = "room to start; how much it needs is not known yet"
-		}
+		h.Advice[i].Expect = "room to start; how much it needs is not known yet"
 	}
+	h.Advice = append(h.Advice, finding.Advice{Command: fmt.Sprintf("kubectl -n %s describe pod %s", n.Namespace, n.Name), Expect: "the runtime's own words"})
 	h.Explains = explains(w, c, h.Chain)
 	return h
 }

@@ -39,7 +39,7 @@ func owned(p *corev1.Pod, rs string) *corev1.Pod {
 func replicaSet(name, deployment, rev string, env ...corev1.EnvVar) *appsv1.ReplicaSet {
 	yes := true
 	rs := &appsv1.ReplicaSet{ObjectMeta: meta(name)}
-	rs.Annotations = map[string]string{revision: rev}
+	rs.Annotations = map[string]string{"deployment.kubernetes.io/revision": rev}
 	rs.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: deployment, UID: types.UID("u-" + deployment), Controller: &yes}}
 	rs.Spec.Template.Spec.Containers = []corev1.Container{{Name: "app", Env: env}}
 	return rs

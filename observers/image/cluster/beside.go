@@ -4,15 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	source "github.com/yairfalse/tapio/observers/cluster"
 	"github.com/yairfalse/tapio/observers/event"
@@ -151,47 +147,19 @@ func serves(hosts []string, ref image.Reference) bool {
 	})
 }
 
-// revision is where the Deployment controller writes a ReplicaSet's revision.
-const revision = "deployment.kubernetes.io/revision"
-
 // earlier tells which image the container had in the revision before.
-func (o *observer) earlier(e *event.Event, w waiting, running []instance, set func(event.Field[string], string)) error {
-	ref := metav1.GetControllerOf(w.pod)
-	if ref == nil || ref.Kind != "ReplicaSet" || o.src.Known(source.ReplicaSets) != nil {
-		return nil
-	}
-	own, err := o.src.ReplicaSets.ReplicaSets(w.pod.Namespace).Get(ref.Name)
-	if err != nil {
-		return nil //nolint:nilerr // its ReplicaSet is gone: nothing to compare with
-	}
-	all, err := o.src.ReplicaSets.ReplicaSets(w.pod.Namespace).List(labels.Everything())
-	if err != nil {
-		return fmt.Errorf("replicasets cannot be read: %w", err)
-	}
-	owner := source.ReplicaSetOwner(own)
-	var before *appsv1.ReplicaSet
-	for _, rs := range all {
-		if source.ReplicaSetOwner(rs) == owner && number(rs) < number(own) && (before == nil || number(rs) > number(before)) {
-			before = rs
-		}
-	}
+func earlier(e *event.Event, w waiting, history source.History, running []instance, set func(event.Field[string], string)) {
+	before := history.Before(w.pod)
 	if before == nil {
-		return nil
+		return
 	}
-	for _, c := range slices.Concat(before.Spec.Template.Spec.InitContainers, before.Spec.Template.Spec.Containers) {
+	for _, c := range slices.Concat(before.Spec.InitContainers, before.Spec.Containers) {
 		if c.Name != w.name || c.Image == w.image {
 			continue
 		}
 		set(image.Earlier, c.Image)
+		old, ok := image.Parse(c.Image)
+		image.EarlierHost.Set(e, ok && w.parsed && old.Registry == w.ref.Registry)
 		image.EarlierRuns.Set(e, slices.ContainsFunc(running, func(r instance) bool { return r.image == c.Image }))
 	}
-	return nil
-}
-
-func number(rs *appsv1.ReplicaSet) int64 {
-	n, err := strconv.ParseInt(rs.Annotations[revision], 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
 }

@@ -4,7 +4,6 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -84,10 +83,14 @@ func (o *observer) look(emit func(event.Event)) error {
 	if err != nil && o.src.Known(source.Events) == nil {
 		return fmt.Errorf("events cannot be read: %w", err)
 	}
+	history, err := o.src.History()
+	if err != nil {
+		return err
+	}
 	told := map[event.Key]event.Event{}
 	running := runningOf(pods)
 	for _, w := range list {
-		e, err := o.fact(w, list, running, reports)
+		e, err := o.fact(w, list, running, history, reports)
 		if err != nil {
 			return err
 		}
@@ -164,7 +167,7 @@ func runningOf(pods []*corev1.Pod) []instance {
 	return out
 }
 
-func (o *observer) fact(w waiting, all []waiting, running []instance, reports []*corev1.Event) (event.Event, error) {
+func (o *observer) fact(w waiting, all []waiting, running []instance, history source.History, reports []*corev1.Event) (event.Event, error) {
 	uid := string(source.UID(w.pod))
 	e := event.Event{Kind: image.Failed, At: w.pod.CreationTimestamp.Time, Refs: []event.Ref{
 		{Role: event.Subject, Key: w.key()}, {Role: event.Owner, Key: event.PodKey(uid)},
@@ -182,6 +185,7 @@ func (o *observer) fact(w waiting, all []waiting, running []instance, reports []
 		set(image.Registry, w.ref.Registry)
 		set(image.Repository, w.ref.Repository)
 		set(image.Tag, w.ref.Tag)
+		image.Official.Set(&e, w.ref.Official())
 	}
 	set(image.Reason, w.state.Reason)
 	class := image.ClassOf(w.state.Reason, w.state.Message)
@@ -194,7 +198,8 @@ func (o *observer) fact(w waiting, all []waiting, running []instance, reports []
 		e.At = said.first
 	}
 	o.others(&e, w, all, running, set)
-	err := errors.Join(o.secrets(&e, w, said, set), o.earlier(&e, w, running, set))
+	earlier(&e, w, history, running, set)
+	err := o.secrets(&e, w, said, set)
 	if n, found := o.node(w.pod); found {
 		set(image.Architecture, n)
 	}
