@@ -39,6 +39,9 @@ func decide(w *window.Window, wrong []finding.Symptom, hs []finding.Hypothesis, 
 	default:
 		in.Verdict, in.State = story.Healthy, healthyState(wrong)
 		in.Headline = "Nothing is wrong with " + targetLabel(w) + " now"
+		if !probed(w) {
+			in.Headline += ", as far as the API tells"
+		}
 		in.Checked, in.Before = checked(w), before(w)
 	}
 	return in
@@ -54,6 +57,12 @@ func twins(w *window.Window, h finding.Hypothesis) (n int, of string) {
 		}
 	}
 	return n, "pod"
+}
+
+// probed tells whether anybody looked at a node: the API alone knows nothing of
+// latency, loss, load and refused calls.
+func probed(w *window.Window) bool {
+	return slices.ContainsFunc(w.Nodes, func(n window.Node) bool { return !n.Attached.IsZero() })
 }
 
 func healthyState(wrong []finding.Symptom) finding.State {
@@ -230,8 +239,11 @@ func refuted(w *window.Window) []finding.Rival {
 
 func targetLabel(w *window.Window) string {
 	t := w.Target
-	if t.Kind == "" || t.Kind == "Namespace" {
+	switch t.Kind {
+	case "", "Namespace":
 		return "namespace " + t.Namespace
+	case "Cluster":
+		return "the cluster"
 	}
 	return strings.ToLower(t.Kind) + " " + t.Name
 }

@@ -16,6 +16,8 @@ const (
 	callee                        // a fault of something that it calls
 	host                          // a fault of a node it is on
 	backend                       // a fault of the pods behind the Service, or of their workload
+	anyNode                       // a fault of any node
+	unmade                        // a quota of Services that is used up in its namespace
 )
 
 // effect says of a cause that it can be what another fault looks like from
@@ -56,18 +58,21 @@ var effects = map[finding.Cause]effect{
 	"lifecycle/stuck-terminating":     {host, 1, "no kubelet, no end of the pod"},
 	"scheduling/preempted-or-drained": {host, 1, "the node went first"},
 	"node/cni-failure":                {host, 1, "without a runtime there is no network to set up"},
+	"dns/name-not-found":              {sameUnit | unmade, 2, "the name has no address because the configuration names it wrongly, or its Service was never made"},
+	"config/address-wrong":            {unmade, 1, "a Service that was refused is not there to be named"},
 	"storage/mount-failed":            {sameUnit, 1, "a claim without a volume cannot be mounted"},
 	"admission/rbac-forbidden":        {sameUnit, 1, "a missing account has no rights either"},
 	"scheduling/insufficient-cpu":     {host, 1, "a node that is down has no room"},
 	"scheduling/insufficient-memory":  {host, 1, "a node that is down has no room"},
+	"scheduling/nodes-unwell":         {anyNode, 1, "the nodes that would take the pod are not well; what ails them is the root"},
 	"scheduling/taint":                {host, 1, "a node that is down is tainted for it"},
 }
 
 // attach takes the hypotheses that a supported root brings about out of the
 // list and tells them in the root's chain. hs is ranked, and stays so.
-func attach(w *window.Window, hs []finding.Hypothesis) []finding.Hypothesis {
+func attach(w *window.Window, hs []finding.Hypothesis, wrong []finding.Symptom) []finding.Hypothesis {
 	roots := make([]int, len(hs))
-	f := &lineage{w: w, hs: hs, needs: map[event.Key]map[event.Key]bool{}}
+	f := &lineage{w: w, hs: hs, wrong: wrong, needs: map[event.Key]map[event.Key]bool{}}
 	for i := range hs {
 		roots[i] = f.rootOf(i)
 	}
@@ -90,6 +95,7 @@ func attach(w *window.Window, hs []finding.Hypothesis) []finding.Hypothesis {
 type lineage struct {
 	w     *window.Window
 	hs    []finding.Hypothesis
+	wrong []finding.Symptom
 	needs map[event.Key]map[event.Key]bool // by unit: what its pods need
 }
 
@@ -138,9 +144,6 @@ func (f *lineage) bringsAbout(root, b finding.Hypothesis, e effect) bool {
 		return false
 	}
 	pods := f.w.Graph.Pods(mine)
-	if mine.Type != event.Workload && mine.Type != event.Service && mine.Type != event.Pod {
-		pods = nil
-	}
 	at := place(f.w, root.Entity)
 	if e.of&host != 0 && at.Type == event.Node && slices.ContainsFunc(pods, func(p event.Key) bool {
 		n, ok := f.w.Graph.NodeOf(p)
@@ -153,10 +156,42 @@ func (f *lineage) bringsAbout(root, b finding.Hypothesis, e effect) bool {
 	}) {
 		return true
 	}
+	if e.of&anyNode != 0 && at.Type == event.Node && root.Cause.Family() == "node" {
+		return true
+	}
+	if e.of&unmade != 0 && root.Cause == quotaServices && f.w.Graph.Name(root.Entity).Name == f.w.Graph.Name(b.Entity).Namespace && !misnamed(b) {
+		return true
+	}
+	if e.of&(backend|sameUnit) != 0 && f.ails(root, mine, pods) {
+		return true
+	}
 	if e.of&callee != 0 && at.Type != event.Node && f.needsOf(mine, pods)[at] {
 		return true
 	}
 	return slices.Contains(root.Affected, b.Entity) || slices.Contains(root.Affected, mine)
+}
+
+// quotaServices is the cause "no further Service may be made".
+const quotaServices finding.Cause = "admission/quota-services"
+
+// misnamed tells whether there is evidence that the address is a slip of the
+// pen: then no refused Service would have helped.
+func misnamed(h finding.Hypothesis) bool {
+	return slices.ContainsFunc(h.For, func(s finding.Support) bool {
+		return s.Weight == finding.RightIsNear || s.Weight == finding.NamedRightOnce || s.Weight == finding.OthersNameRight
+	})
+}
+
+// ails tells whether root, which lies elsewhere (in a quota, a node, the control
+// plane), accounts for what is wrong with the unit or with its pods.
+func (f *lineage) ails(root finding.Hypothesis, mine event.Key, pods []event.Key) bool {
+	units := map[event.Key]bool{mine: true}
+	for _, p := range pods {
+		units[unit(f.w, p)] = true
+	}
+	return slices.ContainsFunc(f.wrong, func(s finding.Symptom) bool {
+		return s.Lasting && s.Sort != finding.CallsFailed && units[unit(f.w, s.Entity)] && accounts(root, s)
+	})
 }
 
 func (f *lineage) needsOf(u event.Key, pods []event.Key) map[event.Key]bool {
@@ -168,8 +203,9 @@ func (f *lineage) needsOf(u event.Key, pods []event.Key) map[event.Key]bool {
 	return n
 }
 
-// join tells b as part of root's story: a link for what it shows, its entity
-// among those that suffer, and its advice behind the root's own.
+// join tells b as part of root's story: a link for what it shows, and its entity
+// among those that suffer. Of its advice only the undoing of a change helps
+// against the root, too.
 func join(root, b finding.Hypothesis) finding.Hypothesis {
 	mine, also := root, b
 	root.Explains = func(s finding.Symptom) bool { return accounts(mine, s) || accounts(also, s) }
@@ -184,7 +220,7 @@ func join(root, b finding.Hypothesis) finding.Hypothesis {
 	}
 	root.Advice = slices.Clone(root.Advice)
 	for _, a := range b.Advice {
-		if !slices.Contains(root.Advice, a) {
+		if b.Cause.Family() == "change" && !slices.Contains(root.Advice, a) {
 			root.Advice = append(root.Advice, a)
 		}
 	}

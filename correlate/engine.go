@@ -76,7 +76,7 @@ func judge(w *window.Window, wrong []finding.Symptom) ([]finding.Hypothesis, []f
 func roots(w *window.Window, s scope, hs []finding.Hypothesis, wrong []finding.Symptom) ([]finding.Hypothesis, []finding.Symptom) {
 	hs = slices.Clone(hs)
 	rank(w, s, hs, wrong)
-	hs = attach(w, fold(w, hs))
+	hs = attach(w, exclude(w, fold(w, hs)), wrong)
 	hs = weighed(w, hs, wrong)
 	rank(w, s, hs, wrong)
 	return spread(w, hs, wrong)
@@ -152,4 +152,29 @@ func fold(w *window.Window, ranked []finding.Hypothesis) []finding.Hypothesis {
 		out[i] = lead
 	}
 	return out
+}
+
+// exclude drops what a better ranked, supported hypothesis about the same thing
+// rules out. hs is ranked.
+func exclude(w *window.Window, hs []finding.Hypothesis) []finding.Hypothesis {
+	var out []finding.Hypothesis
+	for _, h := range hs {
+		if !slices.ContainsFunc(out, func(better finding.Hypothesis) bool {
+			return better.Own() >= finding.Supported && better.LogOdds() > h.LogOdds() && sameThing(w, better.Entity, h.Entity) &&
+				slices.ContainsFunc(better.RuledOut, func(r finding.Rival) bool { return r.Cause == h.Cause })
+		}) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// sameThing tells whether two entities are of one workload and, where both are
+// containers, of the same of its containers.
+func sameThing(w *window.Window, a, b event.Key) bool {
+	if unit(w, a) != unit(w, b) {
+		return false
+	}
+	x, y := w.Graph.Name(a).Container, w.Graph.Name(b).Container
+	return x == "" || y == "" || x == y
 }

@@ -228,6 +228,10 @@ func TestCompleted(t *testing.T) {
 			s.Pod(bare, 0, facts.State{State: lifecycle.Terminated, Reason: "Completed"})
 			s.End(bare, -10, 0, done)
 		}},
+		{name: "one end that did not come again", target: api, set: func(s *facts.Set) {
+			s.End(api, -500, -300, done)
+			s.Pod(api, -298, running(-298, 1))
+		}, not: []string{"exit/completed-loop"}},
 		{name: "the kubelet stopped it", target: api, set: func(s *facts.Set) { s.Loops(api, 30, 200, done); s.Stopping(api, 25) }, not: []string{"exit/completed-loop"}},
 	}
 	for _, tt := range tests {

@@ -144,7 +144,7 @@ func TestRootsAndEffects(t *testing.T) {
 		}, "image/not-found@web-1 config/object-missing@db-0"},
 		{"an unsupported root explains nothing away", []finding.Hypothesis{
 			ready(web.App()), fault("config/object-missing", api.App(), -1, finding.Failing),
-		}, "probe/readiness-failing@web-1 config/object-missing@api-1"},
+		}, "probe/readiness-failing@web-1"},
 		{"what is over keeps nothing failing", []finding.Hypothesis{
 			ready(web.App()), fault("memory/limit-oom", api.App(), 6, finding.Recovered),
 		}, "probe/readiness-failing@web-1 memory/limit-oom@api-1"},
@@ -159,6 +159,9 @@ func TestRootsAndEffects(t *testing.T) {
 		}, "network/selector-mismatch@api probe/readiness-port@api-1"},
 		{"the node went first", []finding.Hypothesis{
 			fault("lifecycle/stuck-terminating", api.Key(), 5, finding.Failing), fault("node/kubelet-down", event.NodeKey("n1"), 4, finding.Failing),
+		}, "node/kubelet-down@n1"},
+		{"a pod that no well node takes, beside a node that is down", []finding.Hypothesis{
+			fault("scheduling/nodes-unwell", api.Key(), 6, finding.Failing), fault("node/kubelet-down", event.NodeKey("n1"), 4, finding.Failing),
 		}, "node/kubelet-down@n1"},
 		{"a chain of effects ends at one root", []finding.Hypothesis{
 			ready(web.App()), fault("exit/dependency-unavailable", api.App(), 5, finding.Failing), fault("image/not-found", db.App(), 4, finding.Failing),
@@ -175,6 +178,63 @@ func TestRootsAndEffects(t *testing.T) {
 				tt.hs[0], tt.hs[len(tt.hs)-1] = tt.hs[len(tt.hs)-1], tt.hs[0]
 			}
 		})
+	}
+}
+
+// What a better hypothesis about the same container rules out is not listed
+// beside it; about another it is.
+func TestRuledOutByTheBetter(t *testing.T) {
+	w := namespace(shop())
+	small := fault("memory/limit-too-small", api.App(), 5, finding.Failing)
+	small.RuledOut = []finding.Rival{{Cause: "memory/limit-oom", Why: "of a test"}}
+	for logOdds, want := range map[float64]string{
+		4: "memory/limit-too-small@api-1",
+		6: "memory/limit-oom@api-1 memory/limit-too-small@api-1", // the stronger is not ruled out by the weaker
+	} {
+		hs, _ := judged(w, nil, small, fault("memory/limit-oom", api.App(), logOdds, finding.Failing))
+		if got := list(w, hs); got != want {
+			t.Errorf("%v: %q, want %q", logOdds, got, want)
+		}
+	}
+	hs, _ := judged(w, nil, small, fault("memory/limit-oom", db.App(), 4, finding.Failing))
+	if len(hs) != 2 {
+		t.Errorf("of another container: %q", list(w, hs))
+	}
+}
+
+// A root that lies elsewhere takes what it does to the workload into its story.
+func TestRootElsewhere(t *testing.T) {
+	s := shop()
+	s.Workload("shop", "api", 3, 2, -600)
+	s.ServiceWith("shop", "api", 0, api, api2)
+	w := namespace(s)
+	wrong := symptoms.Of(w)
+	quota := fault("admission/quota-pods", event.Key{Type: event.Namespace, ID: "shop"}, 5, finding.Failing)
+	quota.Explains = func(x finding.Symptom) bool { return x.Sort == finding.Short && x.Entity == deploy("api") }
+	hs, open := judged(w, wrong, quota, fault("network/no-endpoints", svc("api"), 6, finding.Failing), fault("change/bad-rollout", deploy("api"), 6, finding.Failing))
+	if got := list(w, hs); got != "admission/quota-pods@shop" || len(open) != 0 {
+		t.Errorf("roots %q, open %v", got, open)
+	}
+	quota.Explains = func(finding.Symptom) bool { return false }
+	hs, _ = judged(w, wrong, quota, fault("network/no-endpoints", svc("api"), 6, finding.Failing))
+	if len(hs) != 2 {
+		t.Errorf("a quota that keeps nobody out takes %q", list(w, hs))
+	}
+}
+
+// A name without a Service is told with the quota that refused it, unless the
+// name itself is wrong.
+func TestServiceNeverMade(t *testing.T) {
+	w := namespace(shop())
+	quota := fault("admission/quota-services", event.Key{Type: event.Namespace, ID: "shop"}, 2, finding.Failing)
+	wrong := fault("config/address-wrong", web.App(), 3, finding.Failing)
+	hs, _ := judged(w, nil, quota, wrong)
+	if got := list(w, hs); got != "admission/quota-services@shop" {
+		t.Errorf("roots %q", got)
+	}
+	wrong.For = append(wrong.For, finding.Support{Evidence: wrong.For[0].Evidence, Weight: finding.RightIsNear})
+	if hs, _ = judged(w, nil, quota, wrong); len(hs) != 2 {
+		t.Errorf("a slip of the pen is told as %q", list(w, hs))
 	}
 }
 
@@ -282,6 +342,40 @@ func TestStale(t *testing.T) {
 			t.Errorf("%s: confidence %v", state, hs[0].Confidence(1))
 		}
 	}
+	weak := old(finding.Recovered)
+	weak.For[0].Weight = fault("a/weak", api.App(), 2, finding.Recovered).For[0].Weight
+	if hs, _ := judged(w, nil, weak); len(hs) != 0 {
+		t.Errorf("over and unlikely, and still listed: %s", list(w, hs))
+	}
+}
+
+// A crash while the pod started, with minutes of good health since, is history:
+// no symptom, and a cause of it counts for little.
+func TestTroubleOfTheStart(t *testing.T) {
+	young := api
+	young.Created = -400
+	for name, tt := range map[string]struct {
+		ended, started float64
+		wrong          bool
+	}{
+		"at the start, well since":    {-380, -378, false},
+		"at the start, just now well": {-380, -30, true},
+		"later":                       {-100, -98, true},
+	} {
+		s := &facts.Set{}
+		s.Pod(young, 0, facts.State{State: lifecycle.Running, Ready: true, Started: tt.started, Restarts: 1})
+		s.Ended(young, tt.ended-5, tt.ended, "Error", 1, "")
+		w := target(s, young.Key(), "Pod", young.Name, young)
+		if got := symptoms.Of(w); (len(got) > 0) != tt.wrong {
+			t.Errorf("%s: symptoms %v", name, got)
+		}
+		h := fault("exit/dependency-unavailable", young.App(), 3.5, finding.Recovered)
+		h.For[0].Evidence.At = facts.At(tt.ended)
+		hs, _ := judged(w, nil, h)
+		if sure := len(hs) > 0 && supported(w, hs[0]) && hs[0].Confidence(1) > 0.9; sure != tt.wrong {
+			t.Errorf("%s: %s", name, list(w, hs))
+		}
+	}
 }
 
 // What callers complain of, and their own trouble beside it, is told in the
@@ -316,6 +410,23 @@ func TestCallersTrouble(t *testing.T) {
 	_, open = judged(w, wrong, fault("network/target-port", svc("api"), -1, finding.Failing))
 	if len(open) != 2 {
 		t.Errorf("open %v: an unsupported cause explains nothing", open)
+	}
+}
+
+// A Service without ready pods is no root while its pods fail for a reason that
+// nobody knows.
+func TestSymptomaticService(t *testing.T) {
+	s := shop()
+	s.Pod(api, 20, facts.State{State: lifecycle.Waiting, Reason: "CrashLoopBackOff", Restarts: 4})
+	w := namespace(s)
+	wrong := symptoms.Of(w)
+	hs, _ := judged(w, wrong, fault("network/no-endpoints", svc("api"), 3, finding.Failing))
+	if got := hs[0].Confidence(1); got > 0.3 || len(hs[0].Against) != 1 {
+		t.Errorf("confidence %v, against %v", got, hs[0].Against)
+	}
+	hs, _ = judged(w, wrong, fault("network/selector-mismatch", svc("api"), 3, finding.Failing))
+	if got := hs[0].Confidence(1); got < 0.9 {
+		t.Errorf("a mistake in the Service itself: confidence %v", got)
 	}
 }
 

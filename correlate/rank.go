@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/yairfalse/tapio/correlate/finding"
+	"github.com/yairfalse/tapio/correlate/symptoms"
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/observers/event"
 )
@@ -29,6 +30,12 @@ func weighed(w *window.Window, hs []finding.Hypothesis, wrong []finding.Symptom)
 			out[i].Against = append(slices.Clone(h.Against), finding.Support{Evidence: e, Weight: finding.Stale})
 		}
 	}
+	out = slices.DeleteFunc(out, func(h finding.Hypothesis) bool { return idle(h, wrong) })
+	for i, h := range out {
+		if e, ok := symptomatic(w, h, wrong); ok {
+			out[i].Against = append(slices.Clone(h.Against), finding.Support{Evidence: e, Weight: finding.Symptomatic})
+		}
+	}
 	for i := range out {
 		out[i].Rivals = 0
 		for j := range out {
@@ -40,8 +47,16 @@ func weighed(w *window.Window, hs []finding.Hypothesis, wrong []finding.Symptom)
 	return out
 }
 
+// idle tells whether a hypothesis is not even likely and over, or accounts for
+// nothing that is wrong: a guess that nobody needs.
+func idle(h finding.Hypothesis, wrong []finding.Symptom) bool {
+	return h.Own() < finding.Supported && (h.State == finding.Recovered ||
+		!slices.ContainsFunc(wrong, func(s finding.Symptom) bool { return accounts(h, s) }))
+}
+
 // stale is the newest evidence of a cause that is over, when that is from
-// before the window or something is still wrong that it does not explain.
+// before the window or of a start that went well in the end, or when something
+// is still wrong that it does not explain.
 func stale(w *window.Window, h finding.Hypothesis, wrong []finding.Symptom) (finding.Evidence, bool) {
 	if h.State == finding.Failing || h.State == finding.Intermittent || len(h.For) == 0 {
 		return finding.Evidence{}, false
@@ -52,7 +67,7 @@ func stale(w *window.Window, h finding.Hypothesis, wrong []finding.Symptom) (fin
 			newest = s.Evidence
 		}
 	}
-	if end(newest).Before(w.From) {
+	if end(newest).Before(w.From) || symptoms.StartUp(w, h.Entity, end(newest)) {
 		return newest, true
 	}
 	over := h.State == finding.Recovered && slices.ContainsFunc(wrong, func(s finding.Symptom) bool {
@@ -61,16 +76,32 @@ func stale(w *window.Window, h finding.Hypothesis, wrong []finding.Symptom) (fin
 	return newest, over
 }
 
+// symptomatic is what is wrong with the pods behind the Service that a
+// hypothesis is about, when the hypothesis is an effect of such trouble. A
+// known root would have taken it into its story before.
+func symptomatic(w *window.Window, h finding.Hypothesis, wrong []finding.Symptom) (finding.Evidence, bool) {
+	if effects[h.Cause].of&backend == 0 || h.Entity.Type != event.Service {
+		return finding.Evidence{}, false
+	}
+	units := map[event.Key]bool{}
+	for _, p := range w.Graph.Pods(h.Entity) {
+		units[unit(w, p)] = true
+	}
+	for _, s := range wrong {
+		if s.Lasting && s.Sort != finding.CallsFailed && s.Sort != finding.NoBackends && units[unit(w, s.Entity)] {
+			return s.Evidence, true
+		}
+	}
+	return finding.Evidence{}, false
+}
+
 func end(e finding.Evidence) time.Time { return e.At.Add(e.Span) }
 
 // compete tells whether two hypotheses exclude each other: both want to explain
 // the same lasting symptom of the same unit, and neither is seen as the other's
 // effect.
 func compete(w *window.Window, a, b finding.Hypothesis, wrong []finding.Symptom) bool {
-	if unit(w, a.Entity) != unit(w, b.Entity) {
-		return false
-	}
-	if g, h := w.Graph.Name(a.Entity).Container, w.Graph.Name(b.Entity).Container; g != "" && h != "" && g != h {
+	if !sameThing(w, a.Entity, b.Entity) {
 		return false
 	}
 	return slices.ContainsFunc(wrong, func(s finding.Symptom) bool {

@@ -29,7 +29,8 @@ type explainOptions struct {
 	since      time.Duration
 	full       bool
 	noProbe    bool
-	output     string
+	formats    *formats // nil is text
+	whyNot     string   // a cause that the user expected
 	plain      bool
 	color      string
 	exitCode   bool
@@ -74,8 +75,15 @@ const explainExample = `  # why does this pod fail?
   kubectl cluster-info dump -n shop --output-directory=incident
   kubectl tapio explain deploy/checkout -n shop --from incident
 
-  # the whole story as a document
-  kubectl tapio explain deploy/checkout -o json`
+  # the whole story as a document, or for an issue
+  kubectl tapio explain deploy/checkout -o json
+  kubectl tapio explain deploy/checkout -o markdown
+
+  # what is broken in the whole cluster, the worst first
+  kubectl tapio explain -A
+
+  # why is it not what one would expect?
+  kubectl tapio explain deploy/checkout --why-not memory/limit-oom`
 
 func newExplain(c *common) *cobra.Command {
 	cmd, _ := explainCommand(c)
@@ -83,7 +91,7 @@ func newExplain(c *common) *cobra.Command {
 }
 
 func explainCommand(c *common) (*cobra.Command, *explainOptions) {
-	o := &explainOptions{common: c}
+	o := &explainOptions{common: c, formats: newFormats()}
 	o.resources = genericclioptions.NewResourceBuilderFlags().WithFile(false, nil).WithLabelSelector("").WithAllNamespaces(false)
 	cmd := &cobra.Command{
 		Use:     "explain [TARGET]",
@@ -119,7 +127,8 @@ func (o *explainOptions) addFlags(cmd *cobra.Command) {
 	f.DurationVar(&o.since, "since", time.Hour, "how far back Kubernetes' own history counts")
 	f.BoolVar(&o.full, "full", false, "watch for the whole --duration")
 	f.BoolVar(&o.noProbe, "no-probe", false, "create nothing: tell the story from the API alone")
-	f.StringVarP(&o.output, "output", "o", "", "json or yaml; default is text")
+	o.formats.addFlags(f)
+	f.StringVar(&o.whyNot, "why-not", "", "say why this cause (as docs/causes.md names them) is not the verdict")
 	f.BoolVar(&o.plain, "plain", false, "linear text without colour")
 	f.StringVar(&o.color, "color", "auto", "auto, always or never")
 	f.BoolVar(&o.exitCode, "exit-code", false, "exit with 2 when a problem was found, 3 when inconclusive")
@@ -225,13 +234,15 @@ func (o *explainOptions) completeObservers() error {
 
 func (o *explainOptions) validate() error {
 	if o.facts != nil {
-		if err := o.facts.validate(o.output); err != nil {
+		if err := o.facts.validate(o.formats.name()); err != nil {
 			return err
 		}
+	} else if err := o.formats.validate(); err != nil {
+		return err
 	}
 	switch {
-	case !slices.Contains([]string{"", "json", "yaml"}, o.output):
-		return fmt.Errorf("unknown output format %q: allowed are json and yaml", o.output)
+	case o.whyNot != "" && !slices.Contains(causes(), o.whyNot):
+		return fmt.Errorf("--why-not knows %s, not %q", strings.Join(causes(), ", "), o.whyNot)
 	case !slices.Contains([]string{"auto", "always", "never"}, o.color):
 		return fmt.Errorf("unknown --color %q: allowed are auto, always and never", o.color)
 	case !slices.Contains([]string{"none", "client", "server"}, o.dryRun):

@@ -9,9 +9,12 @@ import (
 
 	"github.com/yairfalse/tapio/correlate"
 	"github.com/yairfalse/tapio/correlate/collect"
+	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/window"
 	"github.com/yairfalse/tapio/observers"
+	"github.com/yairfalse/tapio/observers/catalog"
+	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/probe/tape"
 	"github.com/yairfalse/tapio/probe/wire"
 )
@@ -22,6 +25,7 @@ import (
 type input struct {
 	target window.Target
 	from   time.Time
+	whyNot finding.Cause // a cause that the user expected, "" for none
 
 	mu        sync.Mutex
 	collector *collect.Collector
@@ -132,7 +136,26 @@ func (in *input) window(now time.Time) *window.Window {
 	return c.Window(in.target, in.from, now.Round(0).UTC())
 }
 
-func (in *input) story(now time.Time) *story.Story { return correlate.Explain(in.window(now)) }
+func (in *input) story(now time.Time) *story.Story {
+	w := in.window(now)
+	s := correlate.Explain(w)
+	if in.whyNot != "" {
+		s.WhyNot = correlate.WhyNot(w, in.whyNot, meaning)
+	}
+	return s
+}
+
+// meaning says in a sentence what a kind of fact is, "" when no observer emits it.
+func meaning(k event.Kind) string {
+	for _, s := range catalog.Specs {
+		for _, e := range s.Emits {
+			if e.Kind == k {
+				return e.Meaning
+			}
+		}
+	}
+	return ""
+}
 
 func (in *input) seen() int {
 	in.mu.Lock()

@@ -39,8 +39,8 @@ var completable = []struct {
 // completeFlags offers the words that flags take.
 func (o *explainOptions) completeFlags(cmd *cobra.Command) {
 	words := map[string][]string{
-		"output": {"json", "yaml"}, "color": {"auto", "always", "never"}, "dry-run": {"none", "client", "server"},
-		"profile": strings.Split(profiles(","), ","), "observers": namesOf(""),
+		"output": o.formats.allowed(), "color": {"auto", "always", "never"}, "dry-run": {"none", "client", "server"},
+		"profile": strings.Split(profiles(","), ","), "observers": namesOf(""), "why-not": causes(),
 	}
 	for flag, list := range words {
 		offer(cmd, flag, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/printers"
-	"sigs.k8s.io/yaml"
 
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/probe/session"
@@ -45,16 +43,8 @@ func (r *explaining) label() string {
 
 // print writes the story in the chosen form.
 func (o *explainOptions) print(s *story.Story) error {
-	switch o.output {
-	case "json":
-		b, err := json.MarshalIndent(s, "", "  ")
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(o.Out, "%s\n", b)
-		return err
-	case "yaml":
-		b, err := yaml.Marshal(s)
+	if !o.formats.text() {
+		b, err := o.formats.print(s)
 		if err != nil {
 			return err
 		}
@@ -113,7 +103,7 @@ func (r *explaining) printPlanned(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return printObjects(r.Out, objects, r.output)
+	return printObjects(r.Out, objects, r.formats.name())
 }
 
 func printObjects(w io.Writer, objects []runtime.Object, format string) error {

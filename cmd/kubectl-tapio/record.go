@@ -37,7 +37,7 @@ const recordExample = `  # everything about a workload for five minutes
 
 func newRecord(c *common) *cobra.Command {
 	o := &recordOptions{explainOptions: explainOptions{
-		common: c, output: "", color: "auto", dryRun: "none", resources: genericclioptions.NewResourceBuilderFlags().WithLabelSelector("").WithAllNamespaces(false),
+		common: c, color: "auto", dryRun: "none", resources: genericclioptions.NewResourceBuilderFlags().WithLabelSelector("").WithAllNamespaces(false),
 	}}
 	cmd := &cobra.Command{
 		Use:     "record TARGET -f FILE",

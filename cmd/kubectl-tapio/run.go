@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/yairfalse/tapio/correlate"
+	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/story"
 	"github.com/yairfalse/tapio/correlate/window"
 	clientcatalog "github.com/yairfalse/tapio/observers/catalog/client"
@@ -74,8 +75,9 @@ func (o *explainOptions) ended(answered, tape error) error {
 // answer prints the story as of now, or the facts behind it.
 func (o *explainOptions) answer(in *input, now time.Time) error {
 	if o.facts != nil {
-		return o.facts.print(o.Out, o.output, in, now)
+		return o.facts.print(o.Out, o.formats.name(), in, now)
 	}
+	in.whyNot = finding.Cause(o.whyNot)
 	s := in.story(now)
 	if err := o.print(s); err != nil {
 		return err

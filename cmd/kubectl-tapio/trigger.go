@@ -26,6 +26,15 @@ const (
 // judgeEvery is how often an armed recording weighs whether its cause holds.
 const judgeEvery = 5 * time.Second
 
+// causes are the codes of every cause the engine can name.
+func causes() []string {
+	var out []string
+	for _, r := range correlate.Rules() {
+		out = append(out, string(r.Cause))
+	}
+	return out
+}
+
 // trigger watches for what ends an armed recording. Only what happens after
 // began counts.
 type trigger struct {
@@ -48,10 +57,7 @@ func newTrigger(until string) (*trigger, error) {
 	case untilOOM, untilRestart, untilUnready:
 		return t, nil
 	}
-	var known []string
-	for _, r := range correlate.Rules() {
-		known = append(known, string(r.Cause))
-	}
+	known := causes()
 	if !slices.Contains(known, until) {
 		return nil, fmt.Errorf("--until knows oom, restart, unready and %s, not %q", strings.Join(known, ", "), until)
 	}

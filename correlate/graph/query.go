@@ -100,8 +100,8 @@ func (g *Graph) Limit(c event.Key) int64 {
 	return 0
 }
 
-// Pods lists the pods of a workload or Service, or all with the zero key,
-// sorted.
+// Pods lists the pods of a workload, a Service or a node, or all with the zero
+// key, sorted; other things have none.
 func (g *Graph) Pods(of event.Key) []event.Key {
 	switch of.Type {
 	case event.Workload:
@@ -110,8 +110,12 @@ func (g *Graph) Pods(of event.Key) []event.Key {
 		return g.selected[of]
 	case event.Pod:
 		return []event.Key{of}
+	case "":
+		return g.all
+	case event.Node:
+		return slices.DeleteFunc(slices.Clone(g.all), func(p event.Key) bool { return g.pods[p.ID].node != of })
 	}
-	return g.all
+	return nil
 }
 
 // Services lists the Services that select the pod, sorted.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/window"
@@ -39,22 +40,24 @@ func Build(in Input) *Story {
 		State:    string(in.State),
 		Now:      in.Now,
 		Headline: in.Headline,
-		Changes:  slices.Concat([]Change{}, in.Changes),
+		Changes:  append([]Change{}, in.Changes...),
 		Checked:  in.Checked,
 		Deciding: in.Deciding,
 		Before:   in.Before,
 	}
-	s.Target = b.target()
+	s.Target, s.Scope = b.target(), scope(in.Window.Target)
 	s.Hypotheses = []Hypothesis{}
 	for _, h := range in.Hypotheses {
 		s.Hypotheses = append(s.Hypotheses, b.hypothesis(h))
 	}
 	for _, o := range in.Open {
-		b.id(o.Evidence)
+		s.Open = append(s.Open, Symptom{
+			Entity: b.entity(o.Entity), Since: o.At.UTC(), Sentence: o.Sentence, Lasting: o.Lasting, Evidence: []string{b.id(o.Evidence)},
+		})
 	}
 	s.RuledOut = b.ruledOut(in)
 	s.Unseen = b.unseen(in)
-	s.Evidence = slices.Concat([]Evidence{}, b.evidence)
+	s.Evidence = append([]Evidence{}, b.evidence...)
 	s.Coverage = b.coverage()
 	return s
 }
@@ -79,12 +82,37 @@ func (b *builder) workload(k event.Key) *Entity {
 	return &e
 }
 
+// workloadOf is the workload that the hypothesis is about: of a claim or a piece
+// of configuration the first that suffers for want of it.
+func (b *builder) workloadOf(h finding.Hypothesis) *Entity {
+	if h.Entity.Type != event.Volume && h.Entity.Type != event.Config {
+		return b.workload(h.Entity)
+	}
+	for _, k := range h.Affected {
+		if w := b.workload(k); w != nil {
+			return w
+		}
+	}
+	return nil
+}
+
 func (b *builder) target() *Target {
 	t := b.w.Target
-	if t.Kind == "" || t.Kind == "Namespace" {
+	if scope(t) != "" {
 		return nil
 	}
 	return &Target{Entity: Entity{Kind: t.Kind, Namespace: t.Namespace, Name: t.Name}, Workload: b.workload(t.Key)}
+}
+
+// scope says that the story is about more than one object.
+func scope(t window.Target) string {
+	switch t.Kind {
+	case "Cluster":
+		return "cluster"
+	case "", "Namespace":
+		return "namespace"
+	}
+	return ""
 }
 
 // id returns the id of the evidence, listing it when it is new.
@@ -121,11 +149,11 @@ func (b *builder) supports(ss []finding.Support) []string {
 
 func (b *builder) hypothesis(h finding.Hypothesis) Hypothesis {
 	out := Hypothesis{
-		Cause: string(h.Cause), Entity: b.entity(h.Entity), Workload: b.workload(h.Entity),
+		Cause: string(h.Cause), Entity: b.entity(h.Entity), Workload: b.workloadOf(h),
 		Confidence: h.Confidence(b.w.Ceiling()), Since: h.Since.UTC(), Headline: h.Headline,
 		Chain: []Link{}, Advice: []Advice{}, BlastRadius: BlastRadius{Entities: []Entity{}},
 	}
-	out.Status = "open"
+	out.State, out.Now, out.Status = string(h.State), h.Now, "open"
 	if out.Confidence >= finding.Supported {
 		out.Status = "supported"
 	}
@@ -197,6 +225,9 @@ func (b *builder) unseen(in Input) []Unseen {
 	}
 	for _, g := range b.w.Gaps {
 		what := g.Observer
+		if list, ok := strings.CutPrefix(g.Need.Name, "list "); ok && g.Need.Type == observers.Verb {
+			what = list
+		}
 		if g.Side == observers.Node {
 			what += " on " + g.Source
 		}

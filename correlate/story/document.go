@@ -26,7 +26,8 @@ const (
 type Story struct {
 	APIVersion string       `json:"apiVersion"`
 	Kind       string       `json:"kind"`
-	Target     *Target      `json:"target,omitempty"` // absent when a whole namespace is explained
+	Target     *Target      `json:"target,omitempty"` // absent when a whole namespace or cluster is explained
+	Scope      string       `json:"scope,omitempty"`  // "namespace" or "cluster" when that is explained
 	Window     Window       `json:"window"`
 	Verdict    Verdict      `json:"verdict"`
 	State      string       `json:"state"` // failing, recovered, intermittent or unknown, now
@@ -34,10 +35,12 @@ type Story struct {
 	Headline   string       `json:"headline"`
 	Changes    []Change     `json:"changes"` // never null
 	Hypotheses []Hypothesis `json:"hypotheses"`
+	Open       []Symptom    `json:"open,omitempty"` // what is wrong and no supported cause accounts for
 	Evidence   []Evidence   `json:"evidence"`
 	RuledOut   []RuledOut   `json:"ruledOut"`
 	Unseen     []Unseen     `json:"unseen"`
 	Checked    []string     `json:"checked,omitempty"`  // what was looked at, for a healthy or inconclusive verdict
+	WhyNot     *WhyNot      `json:"whyNot,omitempty"`   // the answer to --why-not
 	Deciding   string       `json:"deciding,omitempty"` // of an inconclusive verdict: the one observation that would decide
 	Before     []string     `json:"before,omitempty"`   // of a healthy verdict: trouble that is over
 	Coverage   Coverage     `json:"coverage"`
@@ -78,6 +81,8 @@ type Hypothesis struct {
 	Workload    *Entity     `json:"workload,omitempty"`
 	Confidence  float64     `json:"confidence"` // 0..1
 	Status      string      `json:"status"`     // supported, refuted or open
+	State       string      `json:"state,omitempty"`
+	Now         string      `json:"now,omitempty"`
 	Since       time.Time   `json:"since"`
 	Headline    string      `json:"headline"`
 	Chain       []Link      `json:"chain"`
@@ -102,6 +107,15 @@ type Survey struct {
 	Of    string   `json:"of"`
 	Total int      `json:"total"`
 	Parts []string `json:"parts,omitempty"`
+}
+
+// Symptom is something wrong that no supported cause accounts for.
+type Symptom struct {
+	Entity   Entity    `json:"entity"`
+	Since    time.Time `json:"since"`
+	Sentence string    `json:"sentence"`
+	Lasting  bool      `json:"lasting"` // still so at the end of the window
+	Evidence []string  `json:"evidence"`
 }
 
 // Link is one step of a chain.
@@ -148,6 +162,13 @@ type RuledOut struct {
 	Cause    string   `json:"cause"`
 	Why      string   `json:"why"`
 	Evidence []string `json:"evidence"`
+}
+
+// WhyNot says why a cause is not, or not first, among the hypotheses.
+type WhyNot struct {
+	Cause   string   `json:"cause"`
+	Answer  string   `json:"answer"`
+	Missing []string `json:"missing,omitempty"` // evidence that was looked for and not found
 }
 
 // Unseen is something that could not be observed.

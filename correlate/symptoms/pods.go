@@ -51,9 +51,13 @@ func ofPod(w *window.Window, pod event.Key) []finding.Symptom {
 	s := finding.Symptom{Sort: finding.NotRunning, Entity: pod, At: f.At, Sentence: "pod is " + e.Claim, Lasting: true, Evidence: e}
 	switch phase := lifecycle.Phase.Or(f.Event, ""); {
 	case phase == "Failed":
+		wl, _ := w.Graph.WorkloadOf(pod)
+		if f.At.Before(w.From) && w.Target.Key != pod && (wl.IsZero() || w.Target.Key != wl) {
+			return nil // nobody asked about it, and it failed long ago
+		}
 		if replaced(w, pod) { // the API keeps failed pods, an evicted one for instance, long after they were replaced
 			s.Lasting = false
-			if f.At.Before(w.From) || w.To.Sub(f.At) > Calm {
+			if w.To.Sub(f.At) > Calm {
 				return nil
 			}
 		}
@@ -113,13 +117,45 @@ func endsOf(w *window.Window, c event.Key) []finding.Symptom {
 	well := wellSince(w, c)
 	for _, f := range w.About(lifecycle.Ended, c) {
 		code := lifecycle.ExitCode.Or(f.Event, 0)
-		if code == 0 || f.At.Before(w.From) || !well.IsZero() && well.After(f.At.Add(-time.Second)) && w.To.Sub(well) > Calm {
+		outlived := !well.IsZero() && well.After(f.At.Add(-time.Second))
+		if code == 0 || f.At.Before(w.From) || outlived && (w.To.Sub(well) > Calm || StartUp(w, c, f.At)) {
 			continue
 		}
 		e := claims.Ended(f)
 		out = append(out, finding.Symptom{Sort: finding.EndedBadly, Entity: c, At: f.At, Sentence: "container " + c.Leaf() + " ended: " + e.Claim, ExitCode: code, Evidence: e})
 	}
 	return out
+}
+
+// startUp is how long after a pod was made its containers may fail because
+// others are not there yet, and steady how long one must have run since for its
+// start to count as done.
+const (
+	startUp = 2 * time.Minute
+	steady  = 2 * time.Minute
+)
+
+// StartUp tells whether what happened to the entity at that time was trouble of
+// its pod's start, which it has left behind in good health.
+func StartUp(w *window.Window, k event.Key, at time.Time) bool {
+	pod, ok := w.Graph.PodOf(k)
+	if !ok {
+		return false
+	}
+	f, ok := w.Last(lifecycle.Pod, pod)
+	made := time.Unix(lifecycle.Created.Or(f.Event, 0), 0)
+	if !ok || made.Unix() == 0 || at.Before(made) || at.After(made.Add(startUp)) {
+		return false
+	}
+	for _, c := range w.Graph.Containers(pod) {
+		if k.Type == event.Container && c != k {
+			continue
+		}
+		if well := wellSince(w, c); well.IsZero() || w.To.Sub(well) < steady {
+			return false
+		}
+	}
+	return true
 }
 
 // wellSince is since when the container runs and is ready, or when an init

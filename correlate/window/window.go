@@ -78,6 +78,7 @@ type Window struct {
 	Dropped  uint64 // facts that did not fit into the client's memory
 	byKind   map[event.Kind][]Fact
 	about    map[subject][]Fact
+	trace    map[event.Kind]int // nil when nobody wants to know
 }
 
 // subject indexes the facts of one kind about one entity.
@@ -165,12 +166,29 @@ func (w *Window) canonical(kind event.Kind, refs []event.Ref) []event.Ref {
 	return out
 }
 
+// Traced is the window with a record of what is asked of it: for each kind how
+// many facts the answers held together.
+func (w *Window) Traced() (*Window, map[event.Kind]int) {
+	out := *w
+	out.trace = map[event.Kind]int{}
+	return &out, out.trace
+}
+
+func (w *Window) asked(k event.Kind, answer []Fact) []Fact {
+	if w.trace != nil {
+		w.trace[k] += len(answer)
+	}
+	return answer
+}
+
 // Of lists the facts of a kind in order of time. The slice is the window's own.
-func (w *Window) Of(k event.Kind) []Fact { return w.byKind[k] }
+func (w *Window) Of(k event.Kind) []Fact { return w.asked(k, w.byKind[k]) }
 
 // About lists the facts of a kind whose subject is the entity, in order of
 // time. The slice is the window's own.
-func (w *Window) About(k event.Kind, key event.Key) []Fact { return w.about[subject{k, key}] }
+func (w *Window) About(k event.Kind, key event.Key) []Fact {
+	return w.asked(k, w.about[subject{k, key}])
+}
 
 // Last returns the newest fact of a kind about the entity.
 func (w *Window) Last(k event.Kind, key event.Key) (Fact, bool) {

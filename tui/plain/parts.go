@@ -91,6 +91,26 @@ func Name(e story.Entity) string {
 	return e.Name
 }
 
+// Explain is the command that tells the story of one cause's object alone.
+func Explain(h story.Hypothesis) string {
+	e := h.Entity
+	if h.Workload != nil {
+		e = *h.Workload
+	}
+	out := "kubectl tapio explain"
+	switch e.Kind {
+	case "Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Service", "Node":
+		out += " " + strings.ToLower(e.Kind) + "/" + e.Name
+	}
+	if e.Kind == "Namespace" {
+		e.Namespace = e.Name
+	}
+	if e.Namespace != "" {
+		out += " -n " + e.Namespace
+	}
+	return out
+}
+
 // Changed lists what was changed within the window, or says that nothing was.
 func Changed(s *story.Story) []string {
 	if len(s.Changes) == 0 {

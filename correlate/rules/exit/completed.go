@@ -25,6 +25,9 @@ func evalCompletedLoop(w *window.Window) []finding.Hypothesis {
 		if c.role == lifecycle.Init || !c.known || !c.again(w) || c.asked(w) {
 			continue
 		}
+		if lifecycle.State.Or(c.state.Event, "") == lifecycle.Running && lifecycle.Restarts.Or(c.state.Event, 0) < 2 {
+			continue // one end that did not come again is no loop
+		}
 		life := "at once"
 		if d, ok := c.life(); ok {
 			life = "after " + words.Span(d)

@@ -6,6 +6,7 @@ import (
 	"github.com/yairfalse/tapio/correlate/claims"
 	"github.com/yairfalse/tapio/correlate/finding"
 	"github.com/yairfalse/tapio/correlate/window"
+	"github.com/yairfalse/tapio/correlate/words"
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/lifecycle"
 	"github.com/yairfalse/tapio/observers/memory"
@@ -25,6 +26,9 @@ func evalEvicted(w *window.Window) []finding.Hypothesis {
 		f, ok := w.Last(lifecycle.Pod, pod)
 		if !ok || lifecycle.Phase.Or(f.Event, "") != "Failed" || lifecycle.Reason.Or(f.Event, "") != reasonEvicted {
 			continue
+		}
+		if f.At.Before(w.From) && w.Target.Key != pod {
+			continue // the API keeps the record for long; nobody asked about it
 		}
 		if what, ok := lifecycle.EvictionOf(lifecycle.Message.Or(f.Event, "")); ok && what.Resource == "memory" {
 			out = append(out, evicted(w, pod, f, what))
@@ -63,6 +67,11 @@ func evicted(w *window.Window, pod event.Key, f window.Fact, what lifecycle.Evic
 	}
 	h.Chain = []finding.Link{{From: from, To: pod, Mechanism: finding.Kills, At: f.At, Trust: finding.API, Sentence: e.Claim, Evidence: []finding.Evidence{e}}}
 	h.State, h.Now = finding.Failing, "the pod stays failed; its controller makes another, if it has one"
+	if wl, ok := w.Graph.WorkloadOf(pod); ok {
+		if f := w.Graph.Workload(wl); f.Known && f.Available >= f.Desired {
+			h.State, h.Now = finding.Recovered, fmt.Sprintf("replaced: %s has all of its %s", w.Graph.Label(wl), words.Count(f.Desired, "pod"))
+		}
+	}
 	h.RuledOut, h.Absent = evictionRivals(w, pod, e)
 	h.Advice = []finding.Advice{
 		{Command: "kubectl describe node " + node.ID, Expect: "whether MemoryPressure lasts, and who requests and uses the memory"},

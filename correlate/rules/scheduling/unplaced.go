@@ -28,6 +28,9 @@ func evalConstraint(cause finding.Cause, constraint string) func(*window.Window)
 }
 
 func unplaced(w *window.Window, x waiting, cause finding.Cause, constraint string) (finding.Hypothesis, bool) {
+	if scheduling.Feasible.Or(x.fact.Event, 0) > 0 && !scheduling.Asked.Or(x.fact.Event, false) {
+		return finding.Hypothesis{}, false // nobody refused it, and a node would take it
+	}
 	h := finding.Hypothesis{Cause: cause, Entity: x.pod, Since: since(x)}
 	for _, b := range x.blames() {
 		if b.constraint == constraint {
