@@ -1,6 +1,8 @@
 package facts
 
 import (
+	"strings"
+
 	"github.com/yairfalse/tapio/observers"
 	"github.com/yairfalse/tapio/observers/event"
 	"github.com/yairfalse/tapio/observers/resolver"
@@ -12,8 +14,10 @@ func (s *Set) Astray(name string, p Pod, problem, via, target string, siblings i
 	e := event.Event{Kind: routes.Astray, At: At(-600), Refs: []event.Ref{
 		{Role: event.Subject, Key: event.ServiceKey("shop", name)},
 		{Role: event.Owner, Key: event.WorkloadKey("Deployment", "shop", p.Workload)},
-		{Role: event.Device, Key: event.Key{Type: event.Config, ID: "ConfigMap/shop/gw"}},
 	}}
+	if strings.HasPrefix(via, "ConfigMap ") {
+		e.Refs = append(e.Refs, event.Ref{Role: event.Device, Key: event.Key{Type: event.Config, ID: "ConfigMap/shop/gw"}})
+	}
 	routes.Problem.Set(&e, problem)
 	routes.Via.Set(&e, via)
 	routes.Path.Set(&e, "/"+name)

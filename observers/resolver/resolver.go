@@ -27,7 +27,7 @@ var (
 	Others  = event.Field[int64]{Name: "others", Unit: event.Count, Doc: "pods of other workloads of the namespace that use the cluster's DNS"}
 	Alike   = event.Field[int64]{Name: "alike", Unit: event.Count, Doc: "pods of other workloads of the namespace set like this one"}
 	Earlier = event.Field[bool]{Name: "earlier", Doc: "the revision before used the cluster's DNS"}
-	Address = event.Field[string]{Name: "address", Doc: "address to which the name of the Peer is fixed"}
+	Address = event.Field[string]{Name: "fixed_to", Doc: "address to which the name of the Peer is fixed"}
 	Right   = event.Field[string]{Name: "right", Doc: "address of the Peer"}
 	Over    = event.Field[bool]{Name: "over", Doc: "the fact no longer holds"}
 )

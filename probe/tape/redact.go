@@ -30,6 +30,9 @@ func Redact(t *Tape, key []byte) (copied *Tape, names map[string]string) {
 // plain names the string fields that hold one of a fixed set of words, which
 // stay. Whatever is in none of these maps is free text.
 var plain = map[string]bool{
+	// probes and Services
+	"which": true, "method": true, "asks": true, "speaks": true, "problem": true, "protocol": true,
+	// the first observers, and signals
 	"phase": true, "reason": true, "state": true, "container_role": true, "type": true, "what": true, "origin": true,
 	"constraint": true, "component": true, "result": true, "disposition": true, "sender": true, "fault": true, "address": true,
 	// scheduling and storage

@@ -170,7 +170,7 @@ func policyWrong(w *window.Window, f window.Fact) (finding.Hypothesis, bool) {
 	h.RuledOut = append(h.RuledOut, serverIsWell(w)...)
 	h.Advice = []finding.Advice{advise(w, pod, f)}
 	h.Explains = explains(w, pod)
-	return h, true
+	return h, ill || complains || h.Own() >= finding.Supported
 }
 
 // explains: whatever fails in the pod and its workload, and its complaints.

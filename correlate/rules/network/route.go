@@ -22,7 +22,9 @@ func evalRoute(w *window.Window) []finding.Hypothesis {
 	for _, f := range claims.Current(w, routes.Astray, routes.Over, func(e event.Event) string {
 		return routes.Via.Or(e, "") + routes.Path.Or(e, "")
 	}) {
-		out = append(out, astray(w, f))
+		if h := astray(w, f); worth(w, h) {
+			out = append(out, h)
+		}
 	}
 	return out
 }
@@ -38,7 +40,8 @@ func astray(w *window.Window, f window.Fact) finding.Hypothesis {
 		h.Affected = append(h.Affected, gateway)
 		h.Affected = append(h.Affected, w.Graph.Pods(gateway)...)
 	}
-	ingress := strings.HasPrefix(routes.Via.Or(f.Event, ""), "Ingress ")
+	_, inConfig := f.Ref(event.Device)
+	ingress := !inConfig
 	switch routes.Problem.Or(f.Event, "") {
 	case routes.Pattern:
 		pattern := claims.RoutePattern(f)
@@ -100,7 +103,9 @@ func evalPolicy(w *window.Window) []finding.Hypothesis {
 		}
 		return routes.Problem.Or(e, "") + peer
 	}) {
-		out = append(out, denied(w, f))
+		if h := denied(w, f); len(h.Against) == 0 {
+			out = append(out, h) // of the others nobody complains
+		}
 	}
 	return out
 }

@@ -59,6 +59,13 @@ func propose(w *window.Window, cause finding.Cause, f window.Fact, fault finding
 	return h
 }
 
+// worth tells whether a hypothesis is worth telling: it is supported, or a
+// caller complains. What is merely odd in objects that serve well is no trouble.
+func worth(w *window.Window, h finding.Hypothesis) bool {
+	_, complains := complaint(w, h.Entity)
+	return complains || h.Own() >= finding.Supported
+}
+
 // patch is advice that changes the Service.
 func patch(w *window.Window, svc event.Key, body, expect, undo string) finding.Advice {
 	n := w.Graph.Name(svc)
@@ -180,7 +187,9 @@ func evalTargetPort(w *window.Window) []finding.Hypothesis {
 			}
 			h.Advice = []finding.Advice{patch(w, f.Subject(), body(fmt.Sprint(wanted)), fmt.Sprintf("calls reach port %d of the pods", wanted), body(old))}
 		}
-		out = append(out, h)
+		if worth(w, h) {
+			out = append(out, h)
+		}
 	}
 	return out
 }
@@ -216,7 +225,9 @@ func evalProtocol(w *window.Window) []finding.Hypothesis {
 				Undo: "the same with the two protocols exchanged",
 			}}
 		}
-		out = append(out, h)
+		if worth(w, h) {
+			out = append(out, h)
+		}
 	}
 	return out
 }

@@ -127,7 +127,7 @@ func TestFacts(t *testing.T) {
 			"an alias over a Service", []runtime.Object{api, dns, pod("web", true, func(p *corev1.Pod) {
 				p.Spec.HostAliases = []corev1.HostAlias{{IP: "1.2.3.4", Hostnames: []string{"api", "other"}}, {IP: "10.96.1.1", Hostnames: []string{"api.shop"}}}
 			})},
-			"u-web address=1.2.3.4 named=1 policy=ClusterFirst problem=alias right=10.96.1.1",
+			"u-web fixed_to=1.2.3.4 named=1 policy=ClusterFirst problem=alias right=10.96.1.1",
 		},
 		{"the server is down", []runtime.Object{api, dns, coreDNS(false), pod("web", true, unready)}, "kube-system/kube-dns pods=1 ready=0"},
 		{"a slice tells of two addresses of one pod", []runtime.Object{api, dns, slice(true), slice(true), pod("web", true, nil)}, "kube-system/kube-dns pods=1 ready=1"},
