@@ -51,6 +51,12 @@ func childOOM(w *window.Window, c event.Key, deaths []death) finding.Hypothesis 
 		h.For = append(h.For, finding.Support{Evidence: grown.evidence(c), Weight: finding.GrewToLimit})
 	}
 	h.State, h.Now = outlook(w, c, deaths, grown, grows)
+	if _, runs := running(w, c); runs {
+		h.Now = fmt.Sprintf("the container runs on, %s since the kill", words.Span(w.To.Sub(last.at).Truncate(time.Second)))
+		if grows && grown.last.At.After(last.at) {
+			h.Now += fmt.Sprintf("; at %s the next is due about %s", words.Rate(grown.rate), words.At(grown.fullAt(), w.To))
+		}
+	}
 	h.Chain = append(chain(w, c, deaths, grown, grows), livesOn(w, c, last)...)
 	e := []finding.Evidence{killEvidence(w, c, kill)}
 	h.RuledOut = []finding.Rival{

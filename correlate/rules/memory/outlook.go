@@ -34,9 +34,6 @@ func outlook(w *window.Window, c event.Key, deaths []death, g growth, grows bool
 	}
 	run, _ := running(w, c)
 	now := fmt.Sprintf("running again for %s", words.Span(run.Truncate(time.Second)))
-	if w.To.Add(-run).Before(last.Add(-endBeforeKill)) && deaths[len(deaths)-1].ofChild() {
-		now = fmt.Sprintf("the container ran on, %s since the kill", words.Span(w.To.Sub(last).Truncate(time.Second)))
-	}
 	longest := time.Duration(0)
 	for _, d := range deaths {
 		if life, ok := d.life(); ok {
