@@ -1,6 +1,9 @@
 package node
 
 import (
+	"io"
+	"net"
+	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -9,7 +12,59 @@ import (
 	"github.com/yairfalse/tapio/observers/observertest"
 	"github.com/yairfalse/tapio/observers/past"
 	"github.com/yairfalse/tapio/probe/host"
+	"golang.org/x/sys/unix"
 )
+
+// roleEnv makes the test binary the program that fails to connect and waits.
+const roleEnv = "TAPIO_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(roleEnv) == "" {
+		os.Exit(m.Run())
+	}
+	if err := loopbackUp(); err == nil {
+		if c, err := net.Dial("tcp", "127.0.0.1:9"); err == nil {
+			c.Close()
+		}
+	}
+	_, _ = io.Copy(io.Discard, os.Stdin) // which the test holds open
+}
+
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, lo); err != nil {
+		return err
+	}
+	lo.SetUint16(lo.Uint16() | unix.IFF_UP)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
+}
+
+// start starts the program, with flags of clone(2).
+func start(t *testing.T, flags uintptr) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), roleEnv+"=x")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		observertest.Unable(t, "no program can be started: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return cmd
+}
 
 // A process in a container and in a network of its own, where something failed
 // before the observer came.
@@ -20,15 +75,7 @@ func TestLive(t *testing.T) {
 	}
 	root, v2 := h.MemoryHierarchy()
 	pod := observertest.NewPod(t, root, v2)
-	cmd := exec.Command("/bin/bash", "-c", "ip link set lo up; (echo x > /dev/tcp/127.0.0.1/9) 2>/dev/null; sleep 100")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		observertest.Unable(t, "no network namespace can be made: %v", err)
-	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // with its sleep
-		_ = cmd.Wait()
-	})
+	cmd := start(t, syscall.CLONE_NEWNET)
 	pod.Join(t, cmd.Process.Pid)
 	if h, err = host.Open(host.Config{Node: "n1", PodUIDs: []string{pod.UID}}); err != nil {
 		t.Fatal(err)
@@ -65,14 +112,7 @@ func TestNodesNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/bin/sleep", "100")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}()
+	cmd := start(t, 0)
 	o := &observer{host: h}
 	if ev, ok := o.network("u", process{pid: cmd.Process.Pid}); ok {
 		t.Errorf("the node's network is told as a pod's: %v", ev)

@@ -181,7 +181,11 @@ func TestLiveSilence(t *testing.T) {
 	obs, pod := open(t)
 	var last int
 	events := observertest.Run(t, obs, signals.Spec, func(s *observertest.Session) {
-		outside := exec.Command("/bin/sleep", "100")
+		outside := exec.Command("/proc/self/exe")
+		outside.Env = append(os.Environ(), roleEnv+"="+roleWait)
+		if _, err := outside.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
 		if err := outside.Start(); err != nil {
 			t.Fatal(err)
 		}
