@@ -59,7 +59,7 @@ else
 	make --no-print-directory test-krew
 	step "live tests"
 	TAPIO_PLUGIN=$PWD/bin/kubectl-tapio TAPIO_LABCTL=$PWD/bin/labctl TAPIO_FULL=${FULL:-} \
-		go test -tags live -count=1 -timeout 40m -v ./test/e2e/... 2>&1 | grep -vE '^(=== (RUN|PAUSE|CONT)|\s*--- PASS.*\(0\.0)' 
+		go test -tags live -count=1 -parallel 8 -timeout 50m -v ./test/e2e/... 2>&1 | grep -vE '^(=== (RUN|PAUSE|CONT)|\s*--- PASS.*\(0\.0)' 
 	step "lab down"
 	trap - EXIT
 	bin/labctl down
