@@ -312,7 +312,7 @@ func TestRivals(t *testing.T) {
 			t.Errorf("%s: %v although nobody rivals it", h.Cause, h.Confidence(1))
 		}
 	}
-	hs, open := judged(w, wrong, a, b, c)
+	hs, _ = judged(w, wrong, a, b, c)
 	for _, h := range hs {
 		if got := h.Confidence(1); h.Cause != "a/c" && (got > 0.51 || got < 0.48) || h.Cause == "a/c" && got < 0.9 {
 			t.Errorf("%s: confidence %v", h.Cause, got)
@@ -321,7 +321,7 @@ func TestRivals(t *testing.T) {
 	if got := list(w, hs); got != "a/c@db-0 a/a@api-1 a/b@api-1" {
 		t.Errorf("order %s", got)
 	}
-	hs, open = judged(w, wrong, a, b)
+	hs, open := judged(w, wrong, a, b)
 	in := decide(w, wrong, hs, open)
 	if in.Verdict != "inconclusive" || !strings.HasPrefix(in.Headline, "Two causes fit") {
 		t.Errorf("a tie is told as %s: %s", in.Verdict, in.Headline)

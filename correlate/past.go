@@ -26,7 +26,9 @@ func pastLines(w *window.Window) []string {
 			label = w.Graph.Label(pod) + ": "
 		}
 		if f, ok := w.Last(past.Network, pod); ok {
-			out = append(out, label+networkLine(f))
+			if s := networkLine(f); s != "" {
+				out = append(out, label+s)
+			}
 		}
 		for j, c := range w.Graph.Containers(pod) {
 			if j == mostPast {
@@ -41,9 +43,10 @@ func pastLines(w *window.Window) []string {
 }
 
 // networkLine: the traffic in one number, and of the troubles those that are
-// not zero.
+// not zero; "" for a pod that never sent anything and met no trouble.
 func networkLine(f window.Fact) string {
 	n := func(x event.Field[int64]) int64 { return x.Or(f.Event, 0) }
+	quiet := n(past.SegmentsOut) == 0
 	out := fmt.Sprintf("in the %s since its sandbox started %d of %s sent again", words.Span(f.Span), n(past.Retransmitted), words.Count(n(past.SegmentsOut), "TCP segment"))
 	for _, x := range []struct {
 		count int64
@@ -56,8 +59,12 @@ func networkLine(f window.Fact) string {
 		{n(past.UDPNoPorts), "datagram to a closed port|datagrams to closed ports"},
 	} {
 		if x.count > 0 {
+			quiet = false
 			out += ", " + plural(x.count, x.what)
 		}
+	}
+	if quiet {
+		return ""
 	}
 	return out
 }

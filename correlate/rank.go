@@ -127,7 +127,7 @@ func rank(w *window.Window, s scope, hs []finding.Hypothesis, wrong []finding.Sy
 	order := make([]int, len(hs))
 	for i, h := range hs {
 		order[i] = i
-		key[i] = stand(w, s, h, wrong)
+		key[i] = stand(s, h, wrong)
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(key[a].compare(key[b]), hs[a].Since.Compare(hs[b].Since), byName(w, hs[a], hs[b]))
@@ -159,7 +159,7 @@ func compareBool(a, b bool) int {
 	return -1
 }
 
-func stand(w *window.Window, s scope, h finding.Hypothesis, wrong []finding.Symptom) standing {
+func stand(s scope, h finding.Hypothesis, wrong []finding.Symptom) standing {
 	n := 0
 	for _, x := range wrong {
 		if x.Lasting && accounts(h, x) {

@@ -204,7 +204,7 @@ func (o *explainOptions) completeObservers() error {
 	for i, arg := range o.observers {
 		name, off := strings.CutPrefix(arg, "-")
 		if !slices.Contains(all, name) {
-			return fmt.Errorf("there is no observer %q; there are %s", name, strings.Join(all, ", "))
+			return fmt.Errorf("there is no observer %q; explain --help lists them at --observers", name)
 		}
 		if i == 0 && off {
 			for _, n := range all {

@@ -68,7 +68,7 @@ func (f *formats) validate() error {
 	}
 	_, err := f.flags.ToPrinter()
 	if genericclioptions.IsNoCompatiblePrinterError(err) {
-		return fmt.Errorf("unknown output format %q: allowed are %s", f.output, strings.Join(f.allowed(), ", "))
+		return fmt.Errorf("unknown output format %q: explain --help lists the formats at --output", f.output)
 	}
 	return err
 }

@@ -60,7 +60,7 @@ func TestFormats(t *testing.T) {
 
 func TestFormatsRefused(t *testing.T) {
 	for output, want := range map[string]string{
-		"wide":            `unknown output format "wide": allowed are json, yaml, name, markdown, kyaml, go-template`,
+		"wide":            `unknown output format "wide": explain --help lists`,
 		"jsonpath={.x":    "unclosed",
 		"go-template={{.": "template",
 	} {

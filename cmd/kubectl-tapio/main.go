@@ -21,6 +21,7 @@ import (
 func main() {
 	quiet.Over()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends it at once, whatever it is at
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
 	args, ok := completing(os.Args)
 	if ok {

@@ -41,13 +41,6 @@ func (c *common) readTape(path string) (*tape.Tape, error) {
 
 func inputOf(h tape.Header) *input { return newInput(window.Target(h.Target), h.From) }
 
-// told feeds a whole tape to the engine. A zero now is the newest time of the
-// tape; what arrived after now is left out.
-func told(t *tape.Tape, now time.Time) *story.Story {
-	in, now := fed(t, now)
-	return in.story(now)
-}
-
 // fed is the engine's input from a whole tape, and the time that the story is
 // told as of.
 func fed(t *tape.Tape, now time.Time) (*input, time.Time) {

@@ -86,6 +86,12 @@ func TestFromTape(t *testing.T) {
 	}
 }
 
+// told tells the story of a whole tape.
+func told(t *tape.Tape) *story.Story {
+	in, now := fed(t, time.Time{})
+	return in.story(now)
+}
+
 // shuffled interleaves the sources at random; each keeps its own order.
 func shuffled(ls []tape.Line, r *rand.Rand) []tape.Line {
 	bySource := map[string][]tape.Line{}
@@ -105,10 +111,10 @@ func shuffled(ls []tape.Line, r *rand.Rand) []tape.Line {
 
 func TestArrivalOrderDoesNotMatter(t *testing.T) {
 	tp := load(t, scenario)
-	want := document(t, told(tp, time.Time{}))
+	want := document(t, told(tp))
 	for seed := range uint64(50) {
 		mixed := &tape.Tape{Header: tp.Header, Lines: shuffled(tp.Lines, rand.New(rand.NewPCG(seed, 0)))}
-		if d := cmp.Diff(want, document(t, told(mixed, time.Time{}))); d != "" {
+		if d := cmp.Diff(want, document(t, told(mixed))); d != "" {
 			t.Fatalf("seed %d (-want +got):\n%s", seed, d)
 		}
 	}
@@ -141,10 +147,10 @@ func TestScenarios(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", golden, d)
 			}
 			tp := load(t, path)
-			inOrder := document(t, told(tp, time.Time{}))
+			inOrder := document(t, told(tp))
 			for seed := range uint64(5) {
 				mixed := &tape.Tape{Header: tp.Header, Lines: shuffled(tp.Lines, rand.New(rand.NewPCG(seed, 0)))}
-				if d := cmp.Diff(inOrder, document(t, told(mixed, time.Time{}))); d != "" {
+				if d := cmp.Diff(inOrder, document(t, told(mixed))); d != "" {
 					t.Fatalf("seed %d (-want +got):\n%s", seed, d)
 				}
 			}
@@ -172,7 +178,7 @@ func TestSavedRunTellsTheSame(t *testing.T) {
 	if err := in.finish(now); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(document(t, in.story(now)), document(t, told(load(t, path), time.Time{}))); d != "" {
+	if d := cmp.Diff(document(t, in.story(now)), document(t, told(load(t, path)))); d != "" {
 		t.Errorf("the tape tells another story (-live +tape):\n%s", d)
 	}
 }
@@ -181,9 +187,9 @@ func TestSavedRunTellsTheSame(t *testing.T) {
 // name is left.
 func TestRedactKeepsTheStory(t *testing.T) {
 	tp := load(t, scenario)
-	want := document(t, told(tp, time.Time{}))
+	want := document(t, told(tp))
 	redacted, names := tape.Redact(tp, []byte("a key"))
-	got := document(t, told(redacted, time.Time{}))
+	got := document(t, told(redacted))
 	for pseudonym, name := range names {
 		if len(name) > 8 && strings.Contains(got, name) {
 			t.Errorf("%s is still in the story", name)
@@ -201,7 +207,7 @@ func TestRedactKeepsTheStory(t *testing.T) {
 		t.Errorf("the redacted tape tells another story (-want +got):\n%s", d)
 	}
 	again, _ := tape.Redact(tp, []byte("a key"))
-	if d := cmp.Diff(got, document(t, told(again, time.Time{}))); d != "" {
+	if d := cmp.Diff(got, document(t, told(again))); d != "" {
 		t.Errorf("the same key gives other pseudonyms:\n%s", d)
 	}
 }

@@ -96,8 +96,8 @@ var (
 	GoodPods = event.Field[int64]{Name: "good_pods", Unit: event.Count, Doc: "pods of the good one, all of them ready"}
 )
 
-// Fields of Keeper: a tool keeps the object as it is and takes back edits by
-// hand. Subject is the object. Name is what the tool calls it by.
+// Tool is the field of Keeper: a tool keeps the object as it is and takes back
+// edits by hand. Subject is the object. Name is what the tool calls it by.
 var Tool = event.Field[string]{Name: "tool", Doc: "Argo CD, Flux, Helm, or the kind of the owner"}
 
 // Values of What, Problem and Used.

@@ -27,7 +27,8 @@ func authors(obj any, fields []metav1.ManagedFieldsEntry) []metav1.ManagedFields
 		}
 		e := metav1.ManagedFieldsEntry{Manager: f.Manager, Operation: f.Operation, Subresource: f.Subresource, Time: f.Time}
 		if setsReplicas(f) {
-			e.FieldsV1 = &metav1.FieldsV1{Raw: replicasField}
+			e.FieldsV1 = &metav1.FieldsV1{}
+			e.FieldsV1.SetRawBytes(replicasField)
 		}
 		out = append(out, e)
 	}
@@ -35,7 +36,7 @@ func authors(obj any, fields []metav1.ManagedFieldsEntry) []metav1.ManagedFields
 }
 
 func setsReplicas(f metav1.ManagedFieldsEntry) bool {
-	return f.Subresource == "scale" || f.FieldsV1 != nil && bytes.Contains(f.FieldsV1.Raw, replicasField)
+	return f.Subresource == "scale" || f.FieldsV1 != nil && bytes.Contains(f.FieldsV1.GetRawBytes(), replicasField)
 }
 
 // Author is who wrote an object's wanted state.

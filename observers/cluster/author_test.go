@@ -9,15 +9,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
+func fieldsOf(raw string) *metav1.FieldsV1 {
+	f := &metav1.FieldsV1{}
+	f.SetRawBytes([]byte(raw))
+	return f
+}
+
 func TestAuthors(t *testing.T) {
 	at := func(minute int) *metav1.Time {
 		m := metav1.NewTime(time.Date(2026, 3, 1, 12, minute, 0, 0, time.UTC))
 		return &m
 	}
 	fields := []metav1.ManagedFieldsEntry{
-		{Manager: "kubectl-apply", Time: at(1), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{},"f:template":{}}}`)}},
-		{Manager: "kubectl-edit", Time: at(5), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:template":{}}}`)}},
-		{Manager: "kube-controller-manager", Time: at(7), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{}}`)}},
+		{Manager: "kubectl-apply", Time: at(1), FieldsV1: fieldsOf(`{"f:spec":{"f:replicas":{},"f:template":{}}}`)},
+		{Manager: "kubectl-edit", Time: at(5), FieldsV1: fieldsOf(`{"f:spec":{"f:template":{}}}`)},
+		{Manager: "kube-controller-manager", Time: at(7), FieldsV1: fieldsOf(`{"f:metadata":{}}`)},
 		{Manager: "autoscaler", Subresource: "scale", Time: at(3)},
 		{Manager: "kube-controller-manager", Subresource: "status", Time: at(9)},
 		{Manager: "timeless"},

@@ -140,6 +140,9 @@ func (o *objects) Known(r Resource) error {
 	return u
 }
 
+// Knows tells whether the list is complete.
+func (o *objects) Knows(r Resource) bool { return o.Known(r) == nil }
+
 // reads tells whether the list is being read or was.
 func (o *objects) reads(r Resource) bool {
 	o.mu.Lock()

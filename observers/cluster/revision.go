@@ -26,7 +26,7 @@ type History struct {
 // History reads the ReplicaSets; it is empty when they are unknown.
 func (s Source) History() (History, error) {
 	h := History{src: s, byOwner: map[event.Key][]*appsv1.ReplicaSet{}}
-	if s.Known(ReplicaSets) != nil {
+	if !s.Knows(ReplicaSets) {
 		return h, nil
 	}
 	all, err := s.ReplicaSets.List(labels.Everything())

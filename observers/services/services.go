@@ -80,7 +80,7 @@ var (
 	OwnService = event.Field[string]{Name: "own_service", Doc: "a Service that selects the foreign pods and no other; absent for none"}
 )
 
-// Fields of NoLocal: a Service whose traffic stays on the node has no ready pod
+// Policy is the field of NoLocal: a Service whose traffic stays on the node has no ready pod
 // on nodes that use it. Subject is the Service, each Host such a node, each
 // Peer a pod that names the Service there. ReadyBehind and Callers as above.
 var Policy = event.Field[string]{Name: "policy", Doc: "internalTrafficPolicy or externalTrafficPolicy"}

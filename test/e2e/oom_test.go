@@ -68,7 +68,7 @@ func TestLeakingServerAndItsCaller(t *testing.T) {
 		return oomKilled(s) && isRunning(s)
 	})
 
-	s := explain(t, "deploy/cart", "-n", ns)
+	s := explain(t, "deploy/cart", "-n", ns, "--full", "--duration=12s")
 	h := leader(t, s)
 	if s.Verdict != story.Explained || h.Cause != "memory/limit-oom" {
 		t.Fatalf("%s, %s: %s", s.Verdict, h.Cause, s.Headline)

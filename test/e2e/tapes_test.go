@@ -30,7 +30,12 @@ type recorded struct {
 func record(t *testing.T, args ...string) recorded {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "run.tape")
-	return recorded{tapio(t, nil, append([]string{"explain", "-o", "json", "--save", path}, args...)...), path}
+	for _, a := range args {
+		if own, ok := strings.CutPrefix(a, "--save="); ok {
+			path = own
+		}
+	}
+	return recorded{tapio(t, nil, append(append([]string{"explain", "-o", "json"}, args...), "--save="+path)...), path}
 }
 
 // kept checks that the tape of a run tells the run's own story, byte for byte,

@@ -10,7 +10,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -39,7 +38,6 @@ type world struct {
 	stateful    []*appsv1.StatefulSet
 	daemons     []*appsv1.DaemonSet
 	services    []*corev1.Service
-	endpoints   []*discoveryv1.EndpointSlice
 	claims      []*corev1.PersistentVolumeClaim
 	volumes     []*corev1.PersistentVolume
 	configs     []*corev1.ConfigMap

@@ -90,7 +90,7 @@ func deniedByHook(w *window.Window, s shortage, f window.Fact) finding.Hypothesi
 	if known {
 		h.Affected = append(s.suffers(), h.Affected...)[:len(s.suffers())]
 		h.Entity = svc
-		h.Explains = explains(w, append(s.suffers(), svc))
+		h.Explains = explains(append(s.suffers(), svc))
 		at := w.Graph.Name(svc)
 		h.Advice = []finding.Advice{{Command: fmt.Sprintf("kubectl -n %s get service,endpointslices,pods", at.Namespace), Expect: "whether anything serves " + at.Name}}
 		return h

@@ -136,7 +136,7 @@ func quota(w *window.Window, cause finding.Cause, vs []victim) finding.Hypothesi
 	for _, v := range vs {
 		h.Chain = append(h.Chain, v.link(w, ns))
 	}
-	h.Explains = explains(w, h.Affected)
+	h.Explains = explains(h.Affected)
 	h.RuledOut = lead.ruledOut(w)
 	h.Advice = quotaAdvice(w, f, ns, name, resource, lead)
 	return h
@@ -264,7 +264,7 @@ func services(w *window.Window, f window.Fact) (finding.Hypothesis, bool) {
 		admission.Used.Or(f.Event, "?"), admission.Hard.Or(f.Event, "?"), resource, count(w, keys))
 	h.Now = "no Service leads to " + count(w, keys)
 	h.Absent = []finding.Absent{{What: "a refused creation of a Service", Why: "the API server keeps no record of it outside its audit log"}}
-	h.Explains = explains(w, keys)
+	h.Explains = explains(keys)
 	h.Advice = []finding.Advice{
 		{Command: fmt.Sprintf("kubectl -n %s describe resourcequota %s", ns.ID, name), Expect: "what is used of it and what it allows"},
 		{Command: fmt.Sprintf("kubectl -n %s get services", ns.ID), Expect: "which of them could go, and which is missing"},

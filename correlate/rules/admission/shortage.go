@@ -113,7 +113,7 @@ func (s shortage) suffers() []event.Key {
 
 // explains accounts for what is wrong with the given entities: that pods are
 // missing and that Services have nobody behind them.
-func explains(w *window.Window, keys []event.Key) func(finding.Symptom) bool {
+func explains(keys []event.Key) func(finding.Symptom) bool {
 	mine := map[event.Key]bool{}
 	for _, k := range keys {
 		mine[k] = true

@@ -30,7 +30,7 @@ func refusedBy(w *window.Window, cause finding.Cause, s shortage, e finding.Evid
 	}
 	suffers := s.suffers()
 	h.Affected = suffers[1:]
-	h.Explains = explains(w, suffers)
+	h.Explains = explains(suffers)
 	h.RuledOut = s.ruledOut(w)
 	return h
 }

@@ -133,7 +133,7 @@ func (c crash) words(w *window.Window) []window.Fact {
 			all = append(all, f)
 		}
 	}
-	specific := slices.DeleteFunc(slices.Clone(all), func(f window.Fact) bool { return vague(f) })
+	specific := slices.DeleteFunc(slices.Clone(all), vague)
 	if len(specific) == 0 {
 		return all
 	}

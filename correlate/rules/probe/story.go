@@ -32,11 +32,8 @@ func (p ill) consequence() string {
 func (p ill) propose(w *window.Window, cause finding.Cause, headline string, lead finding.Evidence) finding.Hypothesis {
 	h := finding.Hypothesis{Cause: cause, Entity: p.container, Since: p.since(), Headline: headline}
 	h.State, h.Now = p.outlook(w)
-	h.Chain = p.chain(w, lead)
-	h.Affected = []event.Key{p.pod}
-	for _, svc := range w.Graph.Services(p.pod) {
-		h.Affected = append(h.Affected, svc)
-	}
+	h.Chain = p.chain(lead)
+	h.Affected = append([]event.Key{p.pod}, w.Graph.Services(p.pod)...)
 	h.Explains = p.explains(w)
 	return h
 }
@@ -97,7 +94,7 @@ func (p ill) outlook(w *window.Window) (finding.State, string) {
 }
 
 // chain is the probe's setting, how it fails, and what comes of it.
-func (p ill) chain(w *window.Window, lead finding.Evidence) []finding.Link {
+func (p ill) chain(lead finding.Evidence) []finding.Link {
 	link := func(to event.Key, m finding.Mechanism, e finding.Evidence) finding.Link {
 		return finding.Link{From: p.container, To: to, Mechanism: m, At: e.At, Trust: finding.API, Sentence: e.Claim, Evidence: []finding.Evidence{e}}
 	}

@@ -24,11 +24,9 @@ type hook struct {
 	object     *metav1.LabelSelector
 }
 
-// hooks lists the webhooks that are known; ok is false when none of the lists
-// is.
-func (o *observer) hooks() (out []hook, ok bool) {
+// hooks lists the webhooks that are known.
+func (o *observer) hooks() (out []hook) {
 	if o.src.Known(source.ValidatingHooks) == nil {
-		ok = true
 		list, _ := o.src.ValidatingHooks.List(labels.Everything())
 		for _, c := range sorted(list) {
 			for _, h := range c.Webhooks {
@@ -37,7 +35,6 @@ func (o *observer) hooks() (out []hook, ok bool) {
 		}
 	}
 	if o.src.Known(source.MutatingHooks) == nil {
-		ok = true
 		list, _ := o.src.MutatingHooks.List(labels.Everything())
 		for _, c := range sorted(list) {
 			for _, h := range c.Webhooks {
@@ -45,7 +42,7 @@ func (o *observer) hooks() (out []hook, ok bool) {
 			}
 		}
 	}
-	return out, ok
+	return out
 }
 
 func closed(p *admissionv1.FailurePolicyType) bool { return p == nil || *p == admissionv1.Fail }
@@ -119,7 +116,7 @@ func (o *observer) tellHooks(s *shortage) {
 		admission.Down.Set(&e, true)
 	}
 	kind := a.kind
-	hooks, _ := o.hooks()
+	hooks := o.hooks()
 	if i := slices.IndexFunc(hooks, func(h hook) bool { return h.name == a.name }); i >= 0 {
 		h := hooks[i]
 		kind = h.kind

@@ -159,7 +159,7 @@ func (o *observer) mutators(p *corev1.Pod) []string {
 		}
 	}
 	var out []string
-	hooks, _ := o.hooks()
+	hooks := o.hooks()
 	for _, h := range hooks {
 		if h.kind == admission.Mutating && h.seesPods(set, labels.Set(p.Labels)) && source.Plausible(h.name) && len(out) < 5 {
 			out = append(out, h.name)

@@ -73,7 +73,7 @@ func base(name string) string {
 // wrongAddresses lists the addresses in the configuration of the target's pods
 // that no Service has.
 func (o *observer) wrongAddresses(pods []*corev1.Pod) ([]event.Event, error) {
-	if o.src.Known(source.Services) != nil {
+	if !o.src.Knows(source.Services) {
 		return nil, nil
 	}
 	list, err := o.src.Services.List(labels.Everything())

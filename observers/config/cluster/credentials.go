@@ -17,7 +17,7 @@ import (
 // wrongCredentials compares what the target's containers give a server with
 // what the server was told, and with what its other clients give.
 func (o *observer) wrongCredentials(pods []*corev1.Pod) ([]event.Event, error) {
-	if o.src.Known(source.Services) != nil {
+	if !o.src.Knows(source.Services) {
 		return nil, nil
 	}
 	list, err := o.src.Services.List(labels.Everything())

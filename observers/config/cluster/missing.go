@@ -38,12 +38,11 @@ func (o *observer) missing(p *corev1.Pod, reports []*corev1.Event) ([]event.Even
 		if err != nil {
 			return nil, err
 		}
-		lacks := r.keys
 		switch {
 		case known && there && len(r.keys) == 0:
 			continue
 		case known && there:
-			lacks = slices.DeleteFunc(slices.Clone(r.keys), func(k string) bool { return slices.Contains(keys, k) })
+			lacks := slices.DeleteFunc(slices.Clone(r.keys), func(k string) bool { return slices.Contains(keys, k) })
 			for _, k := range lacks {
 				e := o.fact(p, r, k, since, slices.ContainsFunc(said, func(m missing) bool { return m.key == k }))
 				config.Compared.Set(&e, true)
@@ -135,7 +134,7 @@ func listOf(object string) source.Resource {
 // object tells whether the object is there and which keys it has. known is
 // false when the list cannot be read.
 func (o *observer) object(namespace string, r ref) (there bool, keys []string, known bool, err error) {
-	if o.src.Known(listOf(r.object)) != nil {
+	if !o.src.Knows(listOf(r.object)) {
 		return false, nil, false, nil
 	}
 	switch r.object {

@@ -83,7 +83,7 @@ func subPaths(p *corev1.Pod) []ref {
 // changed is when an object that is there was last written by somebody; ok is
 // false when nobody noted it.
 func (o *observer) changed(namespace string, r ref) (time.Time, bool, error) {
-	if o.src.Known(listOf(r.object)) != nil {
+	if !o.src.Knows(listOf(r.object)) {
 		return time.Time{}, false, nil
 	}
 	var m metav1.ObjectMeta

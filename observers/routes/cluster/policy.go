@@ -54,7 +54,7 @@ func (o *observer) lookPolicies(v *view, emit func(event.Event)) {
 			callee := sel.Pods[0]
 			port := portAt(sel.Service, callee, n.Port)
 			if len(egress) > 0 && !anyAllows(egress, rulesOut, callee, port) {
-				o.tellEgress(v, p, egress, call{p, sel.Service}, port, emit)
+				o.tellEgress(p, egress, call{p, sel.Service}, port, emit)
 				continue
 			}
 			if ingress := selecting(all, callee, networkingv1.PolicyTypeIngress); len(ingress) > 0 && !anyAllows(ingress, rulesIn, p, port) {
@@ -85,7 +85,7 @@ func (o *observer) lookPolicies(v *view, emit func(event.Event)) {
 	}
 }
 
-func (o *observer) tellEgress(v *view, p *corev1.Pod, ps []*networkingv1.NetworkPolicy, c call, port target, emit func(event.Event)) {
+func (o *observer) tellEgress(p *corev1.Pod, ps []*networkingv1.NetworkPolicy, c call, port target, emit func(event.Event)) {
 	e := o.denial(routes.Egress, event.PodKey(string(source.UID(p))), ps, p)
 	e.Refs = append(e.Refs, event.Ref{Role: event.Peer, Key: event.ServiceKey(c.svc.Namespace, c.svc.Name)})
 	routes.Callers.Set(&e, 1)

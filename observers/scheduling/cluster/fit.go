@@ -115,14 +115,14 @@ func (c *candidate) try(w *world, n *nodeState) []failure {
 	if cordoned(c.Pod, n.Node) {
 		fail(failure{constraint: scheduling.Cordon})
 	}
-	c.tryAmounts(w, n, fail)
+	c.tryAmounts(n, fail)
 	c.tryPeers(n, fail)
 	return out
 }
 
 // tryAmounts tries what the node has to give. Where the pods of other
 // namespaces are unknown, a free amount is only an upper bound.
-func (c *candidate) tryAmounts(w *world, n *nodeState, fail func(failure)) {
+func (c *candidate) tryAmounts(n *nodeState, fail func(failure)) {
 	for _, name := range c.order {
 		have, known := n.allocatable(name)
 		if !known {

@@ -122,12 +122,6 @@ func setText(f event.Field[string], e *event.Event, s string) {
 	}
 }
 
-func setNumber(f event.Field[int64], e *event.Event, n int64) {
-	if n != 0 {
-		f.Set(e, n)
-	}
-}
-
 func readyOf(pods []*corev1.Pod) int64 {
 	n := int64(0)
 	for _, p := range pods {

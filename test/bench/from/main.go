@@ -7,6 +7,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -72,7 +73,7 @@ type cost struct {
 
 // measure runs the plugin once.
 func measure(plugin, dir string) (cost, error) {
-	cmd := exec.Command(plugin, "explain", "--from", dir, "-n", "bench", "-o", "json")
+	cmd := exec.CommandContext(context.Background(), plugin, "explain", "--from", dir, "-n", "bench", "-o", "json")
 	cmd.Stdout = io.Discard
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -94,7 +95,7 @@ func run(plugin string) error {
 		if err != nil {
 			return err
 		}
-		cmd := exec.Command(plugin, "explain", "--from", path, "-o", "json")
+		cmd := exec.CommandContext(context.Background(), plugin, "explain", "--from", path, "-o", "json")
 		var stderr strings.Builder
 		cmd.Stdout, cmd.Stderr = io.Discard, &stderr
 		began := time.Now()

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -170,7 +171,7 @@ func mounts() error {
 
 // test runs one program in its own directory and returns its exit code.
 func test(program string) int {
-	cmd := exec.Command(program, "-test.v", "-test.timeout=8m", "-test.run=^TestLive")
+	cmd := exec.CommandContext(context.Background(), program, "-test.v", "-test.timeout=8m", "-test.run=^TestLive")
 	cmd.Dir = filepath.Dir(program)
 	cmd.Env = []string{"PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/tmp", "TMPDIR=/tmp", "TAPIO_TEST_NODE_OOM=1"}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
