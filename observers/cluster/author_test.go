@@ -44,7 +44,7 @@ func TestAuthors(t *testing.T) {
 	size := 0
 	for _, f := range d.ManagedFields {
 		if f.FieldsV1 != nil {
-			size += len(f.FieldsV1.Raw)
+			size += len(f.FieldsV1.GetRawBytes())
 		}
 	}
 	if len(d.ManagedFields) != 4 || size > 40 {

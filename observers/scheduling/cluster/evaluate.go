@@ -56,7 +56,7 @@ func evaluate(w *world, p *corev1.Pod) verdict {
 	trials := map[string]*trial{}
 	alone := map[string][]*nodeState{}
 	for _, n := range w.nodes {
-		failures := c.try(w, n)
+		failures := c.try(n)
 		if len(failures) == 0 {
 			v.feasible++
 		}
@@ -206,7 +206,7 @@ func leavers(w *world, c *candidate, alone map[string][]*nodeState) []leave {
 }
 
 func leaverOn(w *world, c *candidate, n *nodeState, constraint string) (leave, bool) {
-	fs := c.try(w, n)
+	fs := c.try(n)
 	if len(fs) != 1 {
 		return leave{}, false
 	}
@@ -247,7 +247,7 @@ func onlyHolder(w *world, c *candidate, n *nodeState, gone *corev1.Pod) bool {
 	}
 	without := newWorld(nodes, others, w.podsKnown)
 	without.namespaces, without.claims = w.namespaces, w.claims
-	return len(newCandidate(without, c.Pod).try(without, without.byName[n.Name])) == 0
+	return len(newCandidate(without, c.Pod).try(without.byName[n.Name])) == 0
 }
 
 // stays tells of a pod that would be made anew on the same node at once.

@@ -86,7 +86,7 @@ type failure struct {
 }
 
 // try lists what stands against the pod on the node, each constraint once.
-func (c *candidate) try(w *world, n *nodeState) []failure {
+func (c *candidate) try(n *nodeState) []failure {
 	var out []failure
 	fail := func(f failure) {
 		if !slices.ContainsFunc(out, func(o failure) bool { return o.constraint == f.constraint && o.resource == f.resource }) {
