@@ -224,7 +224,7 @@ spec:
     image: "WORKLOAD_IMAGE"
     imagePullPolicy: IfNotPresent
     resources: {limits: {memory: 32Mi}}
-    args: [leak, --start, 8Mi, --step, 4Mi, --every, 400ms, --until, 1Gi]
+    args: [leak, --start, 8Mi, --step, 2Mi, --every, 1s, --until, 1Gi]
 `
 
 // explainOnCluster uses what was installed for what it is for: on the cluster

@@ -128,7 +128,7 @@ func TestAPIAlone(t *testing.T) {
 			name: "healthy", manifest: pod("fine", "", "pause"), target: []string{"pod/fine"},
 		},
 		{
-			name: "oom", manifest: pod("leaky", "32Mi", "leak", "--start", "8Mi", "--step", "4Mi", "--every", "500ms", "--until", "200Mi"), target: []string{"pod/leaky"},
+			name: "oom", manifest: pod("leaky", "32Mi", "leak", "--start", "8Mi", "--step", "2Mi", "--every", "1s", "--until", "200Mi"), target: []string{"pod/leaky"},
 			cause: "memory/limit-oom", entity: story.Entity{Kind: "Pod", Name: "leaky", Container: "app"},
 			not: []string{"memory/node-oom", "memory/evicted"},
 		},
