@@ -86,7 +86,7 @@ var renewed sync.Map
 // keep stores the first tape of a test with its story.
 func keep(t *testing.T, redacted string) {
 	t.Helper()
-	name := strings.NewReplacer("/", "-", " ", "_").Replace(strings.TrimPrefix(t.Name(), "Test"))
+	name := strings.NewReplacer("/", "-", " ", "_", "'", "").Replace(strings.TrimPrefix(t.Name(), "Test"))
 	if _, again := renewed.LoadOrStore(name, true); again {
 		return
 	}
