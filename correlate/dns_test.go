@@ -77,9 +77,9 @@ func TestNamesAndRoutes(t *testing.T) {
 				calling(s)
 				s.Service("shop", "redis", redis)
 				s.NameServer(2, 2)
-				s.Complains(api, 20, 38, 9, logs.Unresolved, "shop", "redis-cart")
+				s.Complains(api, 20, 38, 9, logs.Unresolved, "shop", "redis-queue")
 			},
-			says: []string{`asks for "redis-cart", a name without address; there is no Service redis-cart in namespace shop`}, out: []string{"dns/server-down"},
+			says: []string{`asks for "redis-queue", a name without address; there is no Service redis-queue in namespace shop`}, out: []string{"dns/server-down"},
 		},
 		{
 			name: "a name that a Service has", target: api, cause: "", not: []string{"dns/name-not-found"},

@@ -3,14 +3,14 @@ package config
 import "testing"
 
 func TestNear(t *testing.T) {
-	names := []string{"redis", "postgres", "redis-cart", "api", "web", "payment-db", "orders"}
+	names := []string{"redis", "postgres", "redis-queue", "api", "web", "payment-db", "orders"}
 	tests := []struct{ name, want string }{
 		{"rediss", "redis"},
 		{"postgras", "postgres"},
 		{"payment-bd", "payment-db"},
 		{"postgresql", "postgres"},
-		{"cart-redis", "redis-cart"},
-		{"redis", "redis-cart"},
+		{"queue-redis", "redis-queue"},
+		{"redis", "redis-queue"},
 		{"ap", ""},
 		{"apu", ""},
 		{"kafka", ""},
